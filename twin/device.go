@@ -207,7 +207,12 @@ func sameDefinition(a, b *Device) bool {
 	x, y := *a, *b
 	x.Generation, y.Generation = 0, 0
 	x.UID, y.UID = "", ""
-	p, err1 := json.Marshal(&x)
-	q, err2 := json.Marshal(&y)
+	return sameJSON(&x, &y)
+}
+
+// sameJSON compares two of the package's own types by their encoding.
+func sameJSON[T any](a, b T) bool {
+	p, err1 := json.Marshal(a)
+	q, err2 := json.Marshal(b)
 	return err1 == nil && err2 == nil && string(p) == string(q)
 }

@@ -1,6 +1,8 @@
 package twin
 
 import (
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -64,4 +66,76 @@ func (v *View) Prop(name string) *PropertyView {
 		}
 	}
 	return nil
+}
+
+// View gives a device and its twin as they are now.
+func (n *Node) View(now Now, name Name) (View, error) {
+	d, err := n.find(name)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
+		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Props: make([]PropertyView, len(d.prop))}
+	for i := range d.prop {
+		s := &d.prop[i]
+		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Actual: s.actual, ActualAt: s.actualAt}
+		if w := d.pending(p.Def.Name); w != nil {
+			p.Wish, p.Restore, p.Trouble, p.Offered = w.ID, w.internal(), w.trouble, w.offered
+			if w.endsAt != 0 {
+				p.Remaining = max(w.endsAt-now.Mono, 1)
+			}
+		}
+		v.Props[i] = p
+	}
+	return v, nil
+}
+
+// onDisk hides a rev that is not durable: nothing that carries one is told before (rule 1).
+func (n *Node) onDisk(rev uint64) uint64 {
+	if rev > n.durable {
+		return 0
+	}
+	return rev
+}
+
+// WishView gives a wish of a device by id: pending, or one of those that stay readable.
+func (n *Node) WishView(name Name, id string) (WishView, error) {
+	if d := n.devices[name]; d != nil {
+		if w := d.known(id); w != nil {
+			return n.wishView(d, w), nil
+		}
+	}
+	for _, t := range n.gone {
+		if t.Name != name {
+			continue
+		}
+		for _, w := range t.Ended {
+			if w.ID == id {
+				return n.viewOf(name, w), nil
+			}
+		}
+	}
+	return WishView{}, ErrWishUnknown
+}
+
+// FindWish gives a wish by id, whatever device it is about.
+func (n *Node) FindWish(id string) (WishView, error) {
+	for _, name := range n.Names() {
+		if w := n.devices[name].known(id); w != nil {
+			return n.viewOf(name, w), nil
+		}
+	}
+	for _, t := range n.gone {
+		if v, err := n.WishView(t.Name, id); err == nil {
+			return v, nil
+		}
+	}
+	return WishView{}, ErrWishUnknown
+}
+
+func (n *Node) wishView(d *device, w *wish) WishView { return n.viewOf(d.def.Name, w) }
+
+func (n *Node) viewOf(name Name, w *wish) WishView {
+	return WishView{ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
+		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: w.trouble, Rev: n.onDisk(w.rev), decided: w.rev, At: w.at}
 }

@@ -21,7 +21,9 @@ const (
 )
 
 // House reports whether wishes of this origin are acts of the house.
-func (o Origin) House() bool { return o != FromCloud && o != FromKubernetes && o != FromRestore && o != "" }
+func (o Origin) House() bool {
+	return o != FromCloud && o != FromKubernetes && o != FromRestore && o != ""
+}
 
 // Outcome is what became of a wish. A wish has exactly one outcome other than pending.
 type Outcome string
@@ -77,12 +79,15 @@ type WishView struct {
 	Lost []string
 	// Trouble is set on a pending wish whose mapper reported an error or whose apply deadline passed.
 	Trouble string
-	// Rev is the revision of the last decision about the wish; 0 if none was taken. DurableRev tells whether it is on
-	// disk.
-	Rev uint64
+	// Rev is the revision of the last decision about the wish; 0 if none was taken or it is not on disk yet.
+	Rev     uint64
+	decided uint64 // Rev, on disk or not
 	// At is the wall time of acceptance, a label.
 	At time.Time
 }
+
+// DecidedRev is what Rev will be once it is on disk; who has to answer after that waits for it (Store.WaitDurable).
+func (w *WishView) DecidedRev() uint64 { return w.decided }
 
 // Settled reports whether an asker that waits for the outcome is told now: the wish ended, or it is in trouble.
 func (w *WishView) Settled() bool { return w.Outcome.Ended() || w.Trouble != "" }

@@ -1,0 +1,240 @@
+package twin
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	prefixHubNode = "node/"
+	prefixHubDev  = "view/"
+	prefixHubGone = "tomb/"
+)
+
+func hubNodeKey(node string) string { return prefixHubNode + node }
+func hubDeviceKey(n Name) string    { return prefixHubDev + n.String() }
+func hubGoneKey(uid string) string  { return prefixHubGone + uid }
+
+type hubDeviceRecord struct {
+	Device Device                `json:"device"`
+	Model  *DeviceModel          `json:"model,omitempty"`
+	Props  map[string]propRecord `json:"props,omitempty"`
+	Number uint64                `json:"number,omitempty"`
+	Issued []issuedNumber        `json:"issued,omitempty"`
+	Wishes []hubWishRecord       `json:"wishes,omitempty"`
+	Ended  []hubWishRecord       `json:"ended,omitempty"`
+	MoveTo string                `json:"moveTo,omitempty"`
+	Moves  bool                  `json:"moves,omitempty"`
+}
+
+type hubWishRecord struct {
+	wishRecord
+	Guard     map[string]uint64 `json:"guard,omitempty"`
+	Seen      map[string]uint64 `json:"seen,omitempty"`
+	SeenStore string            `json:"seenStore,omitempty"`
+	Session   string            `json:"session,omitempty"`
+	Sent      bool              `json:"sent,omitempty"`
+	Question  bool              `json:"question,omitempty"`
+	Carried   bool              `json:"carried,omitempty"`
+	Left      time.Duration     `json:"left,omitempty"` // of a press, when it was written
+}
+
+type hubNodeRecord struct {
+	Name        string `json:"name"`
+	Store       string `json:"store,omitempty"`
+	LastRev     uint64 `json:"lastRev,omitempty"`
+	LastOpening string `json:"lastOpening,omitempty"`
+}
+
+// HubBatch is what one transaction of the hub makes durable.
+type HubBatch struct {
+	Records []Record
+	seq     uint64
+	revs    map[string]uint64
+	keys    map[string]bool
+}
+
+// TakeBatch gives what has to be made durable; false: nothing. At most one batch may be under way.
+func (h *Hub) TakeBatch() (HubBatch, bool) {
+	if len(h.dirty) == 0 {
+		return HubBatch{}, false
+	}
+	b := HubBatch{seq: h.seq, revs: map[string]uint64{}, keys: h.dirty}
+	for _, k := range slices.Sorted(maps.Keys(h.dirty)) {
+		b.Records = append(b.Records, Record{Key: k, Data: h.encode(k)})
+	}
+	for name, n := range h.nodes {
+		b.revs[name+"\x00"+n.Store] = n.LastRev
+	}
+	h.dirty = map[string]bool{}
+	return b, true
+}
+
+// Due reports whether something waits for the disk.
+func (h *Hub) Due() bool { return len(h.dirty) > 0 }
+
+// Durable reports whether the wish of that view is on disk.
+func (h *Hub) Durable(v WishView) bool { return v.decided <= h.durable }
+
+// Committed tells that a batch is on disk, or that it is not.
+func (h *Hub) Committed(b HubBatch, err error) {
+	if err != nil {
+		maps.Copy(h.dirty, b.keys)
+		return
+	}
+	h.durable = max(h.durable, b.seq)
+	for name, n := range h.nodes {
+		n.ackRev = max(n.ackRev, b.revs[name+"\x00"+n.Store])
+	}
+}
+
+func (h *Hub) encode(key string) []byte {
+	var v any // the record types of this file, for json
+	prefix, rest, _ := strings.Cut(key, "/")
+	switch prefix + "/" {
+	case prefixHubNode:
+		if n := h.nodes[rest]; n != nil {
+			v = &hubNodeRecord{Name: n.Name, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening}
+		}
+	case prefixHubDev:
+		if d := h.devices[mustName(rest)]; d != nil {
+			v = d.record(h.now.Mono)
+		}
+	case prefixHubGone:
+		if g := h.gone[rest]; g != nil {
+			v = g
+		}
+	default:
+		v = &h.meta
+	}
+	if v == nil {
+		return nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic("twin: hub record " + key + ": " + err.Error()) // only types of ours, all of them encodable
+	}
+	return data
+}
+
+func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
+	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves,
+		Props: map[string]propRecord{}}
+	for i := range d.prop {
+		s := &d.prop[i]
+		r.Props[d.def.Props[i].Name] = propRecord{Expected: pack(s.expected), Origin: s.origin, Rev: s.rev, Act: s.act, Actual: pack(s.actual), ActualAt: s.actualAt}
+	}
+	for _, w := range d.wishes {
+		r.Wishes = append(r.Wishes, w.record(now))
+	}
+	for _, w := range d.ended {
+		r.Ended = append(r.Ended, w.record(now))
+	}
+	return r
+}
+
+func (w *hubWish) record(now time.Duration) hubWishRecord {
+	r := hubWishRecord{wishRecord: wishRecord{ID: w.ID, Asker: w.Asker, Origin: w.Origin, Values: map[string]packed{}, ValidFor: w.ValidFor,
+		Insist: w.Insist, Number: w.number, At: w.at, Outcome: w.outcome, Reason: w.reason, By: w.by, TookOver: w.lost},
+		Guard: w.Guard, Seen: w.seenRevs, SeenStore: w.seenStore, Session: w.session, Sent: w.sent, Question: w.question, Carried: w.carried}
+	for k, v := range w.Values {
+		r.Values[k] = pack(v)
+	}
+	if w.endsAt != 0 {
+		r.Left = max(w.endsAt-now, 1)
+	}
+	return r
+}
+
+// OpenHub makes a Hub of what is on disk; no records make a new one, with a new store id.
+func OpenHub(cfg HubConfig, now Now, records []Record) (*Hub, error) {
+	h := &Hub{cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}, now: now}
+	for _, r := range records {
+		if err := h.load(r, now); err != nil {
+			return nil, fmt.Errorf("read record %q: %w", r.Key, err)
+		}
+	}
+	if h.meta.StoreID == "" {
+		h.meta.StoreID = cfg.NewID()
+		h.dirty[keyMeta] = true
+	}
+	return h, nil
+}
+
+func (h *Hub) load(r Record, now Now) error {
+	prefix, _, _ := strings.Cut(r.Key, "/")
+	switch prefix + "/" {
+	case prefixHubNode:
+		var nr hubNodeRecord
+		if err := json.Unmarshal(r.Data, &nr); err != nil {
+			return err
+		}
+		h.nodes[nr.Name] = &hubNode{Name: nr.Name, Store: nr.Store, LastRev: nr.LastRev, LastOpening: nr.LastOpening, ackRev: nr.LastRev, defSent: map[string]int64{}}
+	case prefixHubDev:
+		var dr hubDeviceRecord
+		if err := json.Unmarshal(r.Data, &dr); err != nil {
+			return err
+		}
+		return h.loadDevice(&dr, now)
+	case prefixHubGone:
+		g := &hubGone{}
+		if err := json.Unmarshal(r.Data, g); err != nil {
+			return err
+		}
+		h.gone[g.UID] = g
+	case keyMeta + "/":
+		return json.Unmarshal(r.Data, &h.meta)
+	default:
+		return fmt.Errorf("no such kind of record")
+	}
+	return nil
+}
+
+func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
+	def, err := r.Device.Resolve(r.Model)
+	if err != nil {
+		return err
+	}
+	d := &hubDevice{def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
+		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves}
+	for i := range d.prop {
+		pr, ok := r.Props[def.Props[i].Name]
+		if !ok {
+			continue
+		}
+		s := &d.prop[i]
+		if s.expected, err = pr.Expected.value(); err != nil {
+			return err
+		}
+		if s.actual, err = pr.Actual.value(); err != nil {
+			return err
+		}
+		s.origin, s.rev, s.act, s.actualAt = pr.Origin, pr.Rev, pr.Act, pr.ActualAt
+	}
+	for _, list := range []struct {
+		from []hubWishRecord
+		to   *[]*hubWish
+	}{{r.Wishes, &d.wishes}, {r.Ended, &d.ended}} {
+		for i := range list.from {
+			wr := &list.from[i]
+			base, err := wr.wish()
+			if err != nil {
+				return err
+			}
+			w := &hubWish{Wish: base.Wish, number: wr.Number, seenRevs: wr.Seen, seenStore: wr.SeenStore, session: wr.Session, sent: wr.Sent,
+				question: wr.Question, carried: wr.Carried, at: wr.At, outcome: wr.Outcome, reason: wr.Reason, by: wr.By, lost: wr.TookOver}
+			w.Guard = wr.Guard
+			if wr.Left != 0 {
+				w.endsAt = now.Mono + wr.Left
+			}
+			*list.to = append(*list.to, w)
+		}
+	}
+	h.devices[def.Name] = d
+	return nil
+}

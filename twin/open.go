@@ -1,0 +1,145 @@
+package twin
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// OpenNode makes a Node of what is on disk; no records make a new one, with a new store id. A record that cannot be
+// read is an error that names its key. Start must be called before anything else.
+func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
+	n := &Node{cfg: cfg, devices: map[Name]*device{}, models: map[Name]*DeviceModel{}, gone: map[string]*tombstone{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}}
+	twins := map[Name]*twinRecord{}
+	devices := map[Name]*deviceRecord{}
+	fresh := true
+	for _, r := range records {
+		var err error
+		prefix, rest, _ := strings.Cut(r.Key, "/")
+		switch prefix + "/" {
+		case prefixModel:
+			m := &DeviceModel{}
+			err = json.Unmarshal(r.Data, m)
+			n.models[m.Name] = m
+		case prefixDev:
+			dr := &deviceRecord{}
+			err = json.Unmarshal(r.Data, dr)
+			devices[dr.Device.Name] = dr
+		case prefixTwin:
+			tr := &twinRecord{}
+			err = json.Unmarshal(r.Data, tr)
+			twins[mustName(rest)] = tr
+		case prefixGone:
+			t := &tombRecord{}
+			err = json.Unmarshal(r.Data, t)
+			n.gone[t.UID] = &tombstone{Name: t.Name, UID: t.UID, Generation: t.Generation, Moved: t.Moved, ByNode: t.ByNode, Rev: t.Rev, Outcomes: t.Outcomes}
+		case keyMeta + "/":
+			fresh = false
+			err = json.Unmarshal(r.Data, &n.meta)
+		default:
+			err = fmt.Errorf("no such kind of record")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read record %q: %w", r.Key, err)
+		}
+	}
+	if fresh && len(records) > 0 {
+		return nil, fmt.Errorf("read records: %q is missing among %d", keyMeta, len(records))
+	}
+	for name, dr := range devices {
+		def, err := resolveWith(&dr.Device, n.models)
+		if err != nil {
+			return nil, fmt.Errorf("read record %q: %w", deviceKey(name), err)
+		}
+		d := &device{def: def, presence: Unknown, prop: make([]propState, len(def.Props)), defRev: dr.Rev}
+		if tr := twins[name]; tr != nil && tr.UID == def.UID {
+			if err := d.load(tr); err != nil {
+				return nil, fmt.Errorf("read record %q: %w", twinKey(name), err)
+			}
+		}
+		n.devices[name] = d
+	}
+	n.durable, n.told = n.meta.Rev, n.meta.Rev
+	return n, nil
+}
+
+func (d *device) load(r *twinRecord) error {
+	d.sentState, d.lastSeen, d.lastOnline = r.SentState, r.LastSeen, r.LastOnline
+	d.rev, d.dealt, d.dealID, d.cloud = r.Rev, r.Dealt, r.DealtID, r.Cloud
+	for i := range d.prop {
+		pr, ok := r.Props[d.def.Props[i].Name]
+		if !ok {
+			continue
+		}
+		s := &d.prop[i]
+		var err error
+		if s.expected, err = pr.Expected.value(); err != nil {
+			return err
+		}
+		if s.actual, err = pr.Actual.value(); err != nil {
+			return err
+		}
+		s.origin, s.rev, s.act, s.actualAt, s.adopt = pr.Origin, pr.Rev, pr.Act, pr.ActualAt, pr.Adopt
+	}
+	for _, list := range []struct {
+		from []wishRecord
+		to   *[]*wish
+	}{{r.Wishes, &d.wishes}, {r.Ended, &d.ended}} {
+		for i := range list.from {
+			w, err := list.from[i].wish()
+			if err != nil {
+				return err
+			}
+			*list.to = append(*list.to, w)
+		}
+	}
+	return nil
+}
+
+// Start begins the node's life: it records this opening of the store (rule 7), ends the presses that a stop cut off,
+// and hands out again what is still wished (rule 9).
+func (n *Node) Start(now Now) {
+	n.begin(now)
+	n.started = now.Mono
+	if n.meta.StoreID == "" {
+		n.meta.StoreID, n.meta.FileID = n.cfg.NewID(), n.cfg.FileID
+	}
+	n.opening = n.cfg.NewID()
+	n.meta.Openings = append(n.meta.Openings, opening{ID: n.opening, First: n.meta.Rev + 1})
+	if extra := len(n.meta.Openings) - keptOpenings; extra > 0 {
+		n.meta.Openings = slices.Delete(n.meta.Openings, 0, extra)
+	}
+	n.decide(nil)
+	if n.meta.FileID != n.cfg.FileID { // restored from a backup
+		n.meta.FileID = n.cfg.FileID
+		n.renew()
+	}
+	for _, name := range n.Names() {
+		n.startDevice(n.devices[name])
+	}
+}
+
+func (n *Node) startDevice(d *device) {
+	n.changed[d.def.Name] = true
+	if d.sentState {
+		d.silentAt = n.now.Mono + silenceAtStart
+	}
+	for _, w := range slices.Clone(d.wishes) {
+		if !w.Press() {
+			continue
+		}
+		rev := n.decide(d)
+		for _, name := range w.order {
+			if w.state[name] != open {
+				continue
+			}
+			s, _ := d.p(name)
+			s.expected, s.origin, s.rev, s.adopt = s.actual, FromRestore, rev, true
+		}
+		n.end(d, w, Expired, "the node was restarted")
+	}
+	n.offer(d)
+	n.arm(d)
+}

@@ -1,0 +1,265 @@
+package twin
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Clock tells the time. Mono must never go back; Wall may do what it likes.
+type Clock interface {
+	Now() time.Duration // monotonic, since the process started; never 0
+	Wall() time.Time
+}
+
+// Store is a Node behind a lock, with watches: what every rim of an edge is handed. Its methods are steps of the Node;
+// none waits for the disk, save those that say so.
+type Store struct {
+	clock   Clock
+	journal Journal
+
+	mu      sync.Mutex // guards all below
+	node    *Node
+	watches map[*Watch]bool
+	turn    chan struct{} // closed and replaced whenever a waiter should look again; nil if nobody waits
+	diskErr error
+	nextAt  time.Duration // what Tick last said; 0: no timer
+}
+
+// NewStore makes a store of a node that was opened and not started.
+func NewStore(node *Node, clock Clock, journal Journal) *Store {
+	s := &Store{clock: clock, journal: journal, node: node, watches: map[*Watch]bool{}}
+	s.step(func(now Now) { node.Start(now) })
+	return s
+}
+
+func (s *Store) now() Now { return Now{Mono: s.clock.Now(), Wall: s.clock.Wall()} }
+
+// step runs one step of the node and tells everybody concerned.
+func (s *Store) step(do func(Now)) {
+	s.mu.Lock()
+	do(s.now())
+	s.after()
+	wake := s.node.DecisionsDue()
+	if at := s.node.Wake(); at != 0 && (s.nextAt == 0 || at < s.nextAt) {
+		s.nextAt, wake = at, true
+	}
+	s.mu.Unlock()
+	if wake {
+		s.journal.Wake()
+	}
+}
+
+// after tells watches and waiters what a step changed.
+func (s *Store) after() {
+	names := s.node.TakeChanged()
+	if len(names) == 0 {
+		return
+	}
+	for w := range s.watches {
+		w.mark(names)
+	}
+	s.wakeWaiters()
+}
+
+func (s *Store) wakeWaiters() {
+	if s.turn != nil {
+		close(s.turn)
+		s.turn = nil
+	}
+}
+
+// Device gives a device and its twin, or ErrNotFound.
+func (s *Store) Device(n Name) (View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.View(s.now(), n)
+}
+
+// Devices lists the devices, sorted.
+func (s *Store) Devices() []Name {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Name(nil), s.node.Names()...)
+}
+
+// Wish gives a wish of a device: a pending one, or one of the last [KeptOutcomes] that ended; else ErrWishUnknown.
+func (s *Store) Wish(n Name, id string) (WishView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.WishView(n, id)
+}
+
+// FindWish gives a wish by id alone.
+func (s *Store) FindWish(id string) (WishView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.FindWish(id)
+}
+
+// Watch begins to watch all devices.
+func (s *Store) Watch() *Watch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := &Watch{store: s, ready: make(chan struct{}, 1), names: map[Name]bool{}}
+	s.watches[w] = true
+	w.mark(s.node.Names())
+	return w
+}
+
+// NewID makes a random id for a wish.
+func (s *Store) NewID() string { return s.node.cfg.NewID() }
+
+// NodeName is the node's name.
+func (s *Store) NodeName() string { return s.node.cfg.Name }
+
+// Ask hands in a wish of the house; see [Node.Ask].
+func (s *Store) Ask(n Name, w Wish) (v WishView, err error) {
+	s.step(func(now Now) { v, err = s.node.Ask(now, n, w) })
+	return v, err
+}
+
+// Report takes what a mapper says; see [Node.Report].
+func (s *Store) Report(n Name, r Report) (unknown []string, err error) {
+	s.step(func(now Now) { unknown, err = s.node.Report(now, n, r) })
+	return unknown, err
+}
+
+// SetState takes a mapper's word about a device; see [Node.State].
+func (s *Store) SetState(n Name, state, conn string) (err error) {
+	s.step(func(now Now) { err = s.node.State(now, n, state, conn) })
+	return err
+}
+
+// ConnLost tells of a connection that broke or whose will was published; see [Node.ConnLost].
+func (s *Store) ConnLost(conn string) { s.step(func(now Now) { s.node.ConnLost(now, conn) }) }
+
+// ConnClosed tells of a connection that was closed in order; see [Node.ConnClosed].
+func (s *Store) ConnClosed(conn string) { s.step(func(now Now) { s.node.ConnClosed(now, conn) }) }
+
+// Offer hands out again what is pending; see [Node.Offer].
+func (s *Store) Offer(n Name) { s.step(func(now Now) { _ = s.node.Offer(now, n) }) }
+
+// Apply takes models and devices that the node defines, all or none; see [Node.Apply].
+func (s *Store) Apply(models []DeviceModel, devices []Device) (err error) {
+	s.step(func(now Now) { err = s.node.Apply(now, models, devices) })
+	return err
+}
+
+// Delete removes a device that the node defines; see [Node.Delete].
+func (s *Store) Delete(n Name) (err error) {
+	s.step(func(now Now) { err = s.node.Delete(now, n) })
+	return err
+}
+
+// Models lists the models, sorted.
+func (s *Store) Models() []DeviceModel {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.Models()
+}
+
+// Model gives a model, or ErrNotFound.
+func (s *Store) Model(n Name) (DeviceModel, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m := s.node.models[n]; m != nil {
+		return *m, nil
+	}
+	return DeviceModel{}, ErrNotFound
+}
+
+// Stats gives the counters.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.Stats()
+}
+
+// DiskError is why the last commit failed; nil if it succeeded.
+func (s *Store) DiskError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.diskErr
+}
+
+// TakeBatch gives the journal what has to be made durable; see [Node.TakeBatch].
+func (s *Store) TakeBatch(lazy bool) (Batch, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !lazy && !s.node.DecisionsDue() {
+		return Batch{}, false
+	}
+	return s.node.TakeBatch(lazy)
+}
+
+// Committed tells what became of a batch.
+func (s *Store) Committed(b Batch, err error) {
+	s.step(func(now Now) {
+		s.node.Committed(now, b, err)
+		s.diskErr = err
+		s.wakeWaiters()
+	})
+}
+
+// Tick runs what is due and tells how long from now until the next timer; false: none is set.
+func (s *Store) Tick() (next time.Duration, ok bool) {
+	s.step(func(now Now) {
+		s.node.Tick(now)
+		var at time.Duration
+		if at, ok = s.node.NextTimer(); ok {
+			next = max(at-now.Mono, 0)
+		}
+		s.node.Wake()
+		s.nextAt = at
+	})
+	return next, ok
+}
+
+// WaitOutcome waits until a wish has ended or is in trouble. When ctx ends first it gives the view as it is, and ctx's
+// error.
+func (s *Store) WaitOutcome(ctx context.Context, n Name, id string) (WishView, error) {
+	for {
+		s.mu.Lock()
+		v, err := s.node.WishView(n, id)
+		turn := s.waiter()
+		s.mu.Unlock()
+		if err != nil || v.Settled() {
+			return v, err
+		}
+		select {
+		case <-ctx.Done():
+			return v, ctx.Err()
+		case <-turn:
+		}
+	}
+}
+
+// WaitDurable waits until decisions up to rev are on disk; ErrDisk if the disk does not take them.
+func (s *Store) WaitDurable(ctx context.Context, rev uint64) error {
+	for {
+		s.mu.Lock()
+		done, bad := s.node.DurableRev() >= rev, s.diskErr != nil
+		turn := s.waiter()
+		s.mu.Unlock()
+		switch {
+		case done:
+			return nil
+		case bad:
+			return ErrDisk
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-turn:
+		}
+	}
+}
+
+// waiter gives a channel that is closed when there may be something new; the lock is held.
+func (s *Store) waiter() <-chan struct{} {
+	if s.turn == nil {
+		s.turn = make(chan struct{})
+	}
+	return s.turn
+}
