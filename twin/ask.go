@@ -30,16 +30,16 @@ func (n *Node) Ask(now Now, name Name, w Wish) (WishView, error) {
 	if w.Press() && d.presence == Offline {
 		return WishView{}, &RefusedError{Reason: "the device is offline"}
 	}
-	if d.full(n.acked) {
+	if d.unended() >= MaxWishes {
 		return WishView{}, &RefusedError{Reason: fmt.Sprintf("too many wishes: %d of this device have not ended", MaxWishes)}
 	}
 	rec := n.newWish(&w)
 	if d.isNoop(&w) {
 		if n.link == nil && d.unsaidAct(rec.order, n.told) {
-			rev := n.decide(d)
 			for _, p := range rec.order {
 				s, _ := d.p(p)
-				s.act, s.rev = rev, rev
+				n.expect(d, s, s.expected, s.origin)
+				s.act = s.rev
 			}
 		}
 		n.end(d, rec, Applied, "")
@@ -88,14 +88,21 @@ func (d *device) check(w *Wish) error {
 	return nil
 }
 
-// full reports whether the device holds as many wishes as it may: unended ones, and cloud outcomes not acknowledged.
-func (d *device) full(acked uint64) bool {
-	k := 0
+// unended counts the wishes of the device that are pending. A wish of the house is measured by them alone: its success
+// does not depend on what a hub acknowledges.
+func (d *device) unended() (k int) {
 	for _, w := range d.wishes {
 		if !w.internal() {
 			k++
 		}
 	}
+	return k
+}
+
+// full reports whether the device holds as many wishes as it may take from the cloud: unended ones, and outcomes not
+// acknowledged.
+func (d *device) full(acked uint64) bool {
+	k := d.unended()
 	for i := range d.cloud {
 		if d.cloud[i].Outcome.Ended() && d.cloud[i].Rev > acked {
 			k++
@@ -157,11 +164,7 @@ func (n *Node) accept(d *device, w *wish) {
 			n.lose(d, old, name, w.ID)
 		}
 		s, _ := d.p(name)
-		s.expected, s.origin, s.rev = w.Values[name], w.Origin, rev
-		if w.Origin.House() {
-			s.act = rev
-		}
-		s.settle, s.adopt = 0, false
+		n.expect(d, s, w.Values[name], w.Origin)
 	}
 	d.wishes = append(d.wishes, w)
 	d.backoff, d.retryAt = 0, 0

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,8 +19,9 @@ type CloudWish struct {
 	Session string
 	// Remaining is what is left of a press's time; meaningless for a standing wish.
 	Remaining time.Duration
-	// Question asks for the outcome of a wish that a restored hub had sent once; it is not to be carried out.
-	Question bool
+	// Question, if set, asks what became of a wish that was sent once; it is not to be carried out any more. A node that
+	// does not know it ends it superseded, by the cause that Question names.
+	Question string
 }
 
 // OfferCloud takes a wish that the hub offers in the present session. Accepting, refusing and the number are one
@@ -48,12 +50,13 @@ func (n *Node) OfferCloud(now Now, c CloudWish) {
 	if c.Press() {
 		w.endsAt = now.Mono + c.Remaining
 	}
-	if c.Question {
-		n.end(d, w, Superseded, "the hub was restored from an old store")
+	if c.Question != "" {
+		w.by, w.lost = c.Question, w.order
+		n.end(d, w, Superseded, "by "+c.Question)
 		return
 	}
 	if err := d.check(&c.Wish); err != nil {
-		n.end(d, w, Refused, err.Error())
+		n.end(d, w, Refused, strings.TrimPrefix(err.Error(), "refused: "))
 		return
 	}
 	waited := c.Session == "" || c.Session != n.link.session
@@ -76,21 +79,29 @@ func (n *Node) OfferCloud(now Now, c CloudWish) {
 
 // recognise finds a wish by id that comes under a new number: its fate goes on, or its outcome is told again.
 func (n *Node) recognise(d *device, c CloudWish) bool {
-	for _, w := range d.wishes {
-		if w.ID == c.ID && !w.internal() {
-			w.number = c.Number
-			if w.rev > n.durable {
-				return true
-			}
-			w.rev = n.stepRev // its number is told with it
-			return true
-		}
-	}
 	if i := d.cloudIndex(c.ID); i >= 0 {
+		n.hide(d.cloud[i].Rev)
 		d.cloud[i].Number, d.cloud[i].Rev = c.Number, n.stepRev
 		return true
 	}
-	return false
+	if t := n.gone[c.UID]; t != nil { // the device was moved away and has come back
+		if i := slices.IndexFunc(t.Outcomes, func(r cloudRecord) bool { return r.ID == c.ID }); i >= 0 {
+			rec := t.Outcomes[i]
+			rec.Number, rec.Rev = c.Number, n.stepRev
+			d.cloud = append(d.cloud, rec)
+			return true
+		}
+	}
+	w := d.known(c.ID)
+	if w == nil {
+		return false
+	}
+	w.number = c.Number
+	if w.outcome.Ended() { // one that the house had asked for
+		w.rev = n.stepRev
+		n.recordCloud(d, w)
+	}
+	return true
 }
 
 // guardBroken: a guarded wish is refused unless each property's last decision is the one that was read (rule 4).
@@ -131,6 +142,7 @@ func (n *Node) answerGone(c CloudWish) {
 		return
 	}
 	if i := slices.IndexFunc(t.Outcomes, func(r cloudRecord) bool { return r.ID == c.ID }); i >= 0 {
+		n.hide(t.Outcomes[i].Rev)
 		t.Outcomes[i].Number, t.Outcomes[i].Rev = c.Number, n.decide(nil)
 	} else {
 		t.Outcomes = append(t.Outcomes, cloudRecord{ID: c.ID, Number: c.Number, Rev: n.decide(nil), Outcome: Superseded, Reason: "deleted"})

@@ -53,7 +53,7 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 	var defects []error
 	for _, name := range n.Names() { // devices not named here, whose model changes
 		d := n.devices[name]
-		if m := d.def.Model; !seen[name] && !m.IsZero() && known[m] != n.models[m] {
+		if m := d.def.Model; !seen[name] && d.def.Definer == DefinedByNode && !m.IsZero() && known[m] != n.models[m] {
 			r, err := resolveWith(&d.def.Device, known)
 			if err != nil {
 				defects = append(defects, err)
@@ -69,8 +69,12 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 		return &FieldError{Field: "devices", Value: fmt.Sprint(len(jobs)), Want: fmt.Sprintf("at most %d in all", MaxDevices)}
 	}
 	for i := range models {
-		n.dirty[modelKey(models[i].Name)] = true
 		m := models[i]
+		if old := n.models[m.Name]; old != nil && sameJSON(old, &m) {
+			continue
+		}
+		n.decide(nil)
+		n.dirty[modelKey(DefinedByNode, m.Name)] = true
 		n.models[m.Name] = &m
 	}
 	for _, j := range jobs {
@@ -122,11 +126,22 @@ func (n *Node) redefine(d *device, r *Resolved) {
 			refit = append(refit, name)
 		}
 	}
+	n.hide(d.defRev)
 	d.defRev = n.decide(d)
+	for _, name := range gone {
+		n.hide(old[name].rev)
+		for _, w := range d.wishes {
+			if w.state[name] == shown {
+				w.state[name] = lost // there is nothing left that could go back
+			}
+		}
+	}
 	offered := map[string]bool{}
 	for _, name := range slices.Concat(refit, gone) {
 		if w := d.pending(name); w != nil {
-			offered[name] = w.offered
+			if w.offered {
+				offered[name] = true
+			}
 			n.lose(d, w, name, "definition")
 		}
 	}
@@ -139,7 +154,7 @@ func (n *Node) redefine(d *device, r *Resolved) {
 		}
 		if had && slices.Contains(refit, p.Name) {
 			fits := p.Access == ReadWrite && !s.actual.Absent() && p.Check(s.actual) == nil
-			s.expected, s.origin, s.rev, s.settle = keepIf(fits, s.actual), FromRestore, d.defRev, 0
+			n.expect(d, &s, keepIf(fits, s.actual), FromRestore)
 		}
 		props[i] = s
 	}
@@ -151,8 +166,9 @@ func (n *Node) redefine(d *device, r *Resolved) {
 			again = append(again, name)
 		}
 	}
-	if len(again) > 0 && n.restore(d, again...) {
-		n.offer(d)
+	n.restore(d, again...)
+	if len(offered) > 0 {
+		n.offer(d) // without what does not fit any more
 	}
 	n.arm(d)
 }
@@ -185,7 +201,17 @@ func (n *Node) remove(d *device, moved, byNode bool) {
 		reason = "moved"
 	}
 	n.decide(d)
+	n.hide(d.defRev)
+	for i := range d.prop {
+		n.hide(d.prop[i].rev)
+	}
+	for i := range d.cloud {
+		n.hide(d.cloud[i].Rev)
+	}
 	for _, w := range slices.Clone(d.wishes) {
+		if moved && w.number != 0 {
+			continue // goes on at the other node, which tells its outcome
+		}
 		w.by = reason
 		for _, p := range w.order {
 			if w.state[p] == open {
@@ -224,11 +250,25 @@ func (n *Node) trimGone() {
 	}
 }
 
-// Models lists the models, sorted.
+// modelsOf gives the models of a definer. Each has its own names: a model of the cloud never changes a device of the
+// house, nor the reverse.
+func (n *Node) modelsOf(by Definer) map[Name]*DeviceModel {
+	if by == DefinedByCloud {
+		return n.theirs
+	}
+	return n.models
+}
+
+// Models lists the models, sorted; where both sides have one of a name, the node's.
 func (n *Node) Models() []DeviceModel {
 	out := make([]DeviceModel, 0, len(n.models))
 	for _, m := range n.models {
 		out = append(out, *m)
+	}
+	for name, m := range n.theirs {
+		if n.models[name] == nil {
+			out = append(out, *m)
+		}
 	}
 	slices.SortFunc(out, func(a, b DeviceModel) int { return a.Name.Compare(b.Name) })
 	return out

@@ -68,6 +68,11 @@ func (d *Device) Validate() error {
 	if err := d.Name.Validate(); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
+	if d.UID != "" { // given by the node or the hub that created it
+		if err := checkLabel("uid", d.UID); err != nil {
+			return fmt.Errorf("device %s: %w", d.Name, err)
+		}
+	}
 	seen := make(map[string]bool, len(d.Properties))
 	for i := range d.Properties {
 		n := d.Properties[i].Name

@@ -87,8 +87,8 @@ func (n *Node) take(d *device, r Report, names []string) {
 			}
 		case w == nil && first:
 			restored = append(restored, name)
-		case pr.Act && !d.def.Policy.Hold && !first:
-			acted = append(acted, name)
+		case pr.Act && !d.def.Policy.Hold && !first && (pr.Wish == "" || w != nil && w.ID == pr.Wish):
+			acted = append(acted, name) // what echoes an ended wish is never an act
 		case w != nil:
 			again = append(again, name)
 		case pr.Wish != "":
@@ -113,11 +113,12 @@ func (n *Node) take(d *device, r Report, names []string) {
 
 // adopt takes a report as expected: nobody's act.
 func (n *Node) adopt(d *device, s *propState, v Value) {
-	s.adopt, s.settle = false, 0
 	if s.expected == v {
+		s.adopt, s.settle = false, 0
+		n.touch(d)
 		return
 	}
-	s.expected, s.origin, s.rev = v, FromRestore, n.decide(d)
+	n.expect(d, s, v, FromRestore)
 }
 
 // showsWish reports whether an equal report ends the wait for w (rule 5, applied).
@@ -149,8 +150,7 @@ func (n *Node) act(d *device, props []string) {
 		w.Values[name] = s.actual
 		w.order = append(w.order, name)
 		w.state[name] = shown
-		s.expected, s.origin, s.rev, s.act = s.actual, FromDevice, rev, rev
-		s.settle, s.adopt = 0, false
+		n.expect(d, s, s.actual, FromDevice)
 	}
 	w.rev, w.acceptRev = rev, rev
 	n.stats.Acts++
@@ -225,7 +225,6 @@ func (n *Node) cameOnline(d *device, word string) {
 	if d.presence == Online {
 		return
 	}
-	back := d.presence == Offline
 	d.presence = Online
 	d.mapperAt = n.now.Mono
 	if word == "" && (d.text == "offline" || d.text == "disconnected" || d.text == "unknown") {
@@ -237,12 +236,13 @@ func (n *Node) cameOnline(d *device, word string) {
 		d.prop[i].first = true
 	}
 	for _, w := range d.wishes {
-		if back && w.dueLeft > 0 {
+		if w.dueLeft > 0 {
 			w.dueAt, w.dueLeft = n.now.Mono+w.dueLeft, 0
 		}
 	}
 	d.backoff, d.retryAt = 0, 0
 	n.offer(d)
+	n.retryTrouble(d)
 }
 
 // goOffline makes d offline: apply deadlines pause, settle times are forgotten.

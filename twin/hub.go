@@ -20,7 +20,8 @@ type Hub struct {
 	meta    hubMeta
 	nodes   map[string]*hubNode
 	devices map[Name]*hubDevice
-	gone    map[string]*hubGone // by uid: tombstones that a node has to acknowledge
+	gone    map[string]*hubGone // by uid and node: tombstones that a node has to acknowledge
+	past    map[string]*hubPast // by uid: outcomes of wishes for devices that are no more
 	order   []Name
 
 	now     Now
@@ -31,8 +32,7 @@ type Hub struct {
 }
 
 type hubMeta struct {
-	StoreID  string `json:"storeID"`
-	Sessions uint64 `json:"sessions"`
+	StoreID string `json:"storeID"`
 }
 
 // hubNode is what the hub knows of a node.
@@ -45,8 +45,10 @@ type hubNode struct {
 	session string // "" : away
 	ready   bool   // hellos are exchanged, both stores known
 	diskBad bool
-	ackRev  uint64 // LastRev as it is on disk
-	acked   uint64 // told to the node in this session
+	ackRev  uint64            // LastRev as it is on disk
+	acked   uint64            // told to the node in this session
+	learned bool              // its first decisions of this session have come
+	dealt   map[string]uint64 // by uid: what the node said in its hello
 	defSent map[string]int64
 	since   time.Time
 }
@@ -66,6 +68,9 @@ type hubDevice struct {
 	ended  []*hubWish
 	moveTo string // the node that gets the device once the old one acknowledged the tombstone
 	moves  bool
+	defSeq uint64 // change that made the definition; told once durable
+	deaf   bool   // what its node said before it came there was not taken: it has to tell it all again
+	awaits bool   // the node has a new store and has not said how it defines the device
 }
 
 // hubProp is a node's decision and observation as the hub holds them.
@@ -92,7 +97,7 @@ type hubWish struct {
 	seenStore string
 	session   string // in which it was made
 	sent      bool
-	question  bool
+	question  string        // set: only asked about, and why (CloudWish.Question)
 	carried   bool          // the last known expected, offered to a new store
 	endsAt    time.Duration // of a press, on the hub's clock
 	seq       uint64        // change that made it; offered once durable
@@ -115,6 +120,19 @@ type hubGone struct {
 	seq        uint64
 	sentIn     string
 }
+
+// hubPast keeps the wishes of a removed device readable. Those that were sent end when its node has acknowledged the
+// tombstone: only then is it known what became of them.
+type hubPast struct {
+	name Name
+	uid  string
+	open []*hubWish
+	over []*hubWish
+	seq  uint64 // change that removed it
+}
+
+// maxPast bounds the removed devices whose outcomes stay readable.
+const maxPast = 256
 
 func (h *Hub) begin(now Now) { h.now = now }
 
@@ -254,11 +272,12 @@ func (h *Hub) end(d *hubDevice, w *hubWish, o Outcome, reason, by string, lost [
 	d.wishes = slices.DeleteFunc(d.wishes, func(x *hubWish) bool { return x == w })
 	w.outcome, w.reason, w.by, w.lost = o, reason, by, lost
 	d.ended = append(d.ended, w)
-	if extra := len(d.ended) - KeptCloudIDs; extra > 0 {
+	if extra := len(d.ended) - KeptOutcomes; extra > 0 {
 		d.ended = slices.Delete(d.ended, 0, extra)
 	}
 	delete(d.trouble, w.ID)
 	h.touch(d)
+	w.seq = h.seq
 }
 
 func (d *hubDevice) known(id string) *hubWish {
@@ -282,9 +301,11 @@ func (d *hubDevice) unanswered(prop string) *hubWish {
 	return nil
 }
 
-func (d *hubDevice) view(w *hubWish) WishView {
-	return WishView{ID: w.ID, Device: d.def.Name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
-		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: d.trouble[w.ID], At: w.at, decided: w.seq}
+func (d *hubDevice) view(w *hubWish) WishView { return viewOfProposal(d.def.Name, w, d.trouble[w.ID]) }
+
+func viewOfProposal(name Name, w *hubWish, trouble string) WishView {
+	return WishView{ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
+		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: trouble, At: w.at, decided: w.seq}
 }
 
 // WishView gives a wish by id.
@@ -292,6 +313,13 @@ func (h *Hub) WishView(name Name, id string) (WishView, error) {
 	if d := h.devices[name]; d != nil {
 		if w := d.known(id); w != nil {
 			return d.view(w), nil
+		}
+	}
+	for _, past := range h.past {
+		for _, w := range slices.Concat(past.open, past.over) {
+			if past.name == name && w.ID == id {
+				return viewOfProposal(name, w, ""), nil
+			}
 		}
 	}
 	return WishView{}, ErrWishUnknown

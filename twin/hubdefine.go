@@ -38,6 +38,7 @@ func (h *Hub) Define(now Now, dev Device, m *DeviceModel) error {
 		}
 	}
 	h.touch(d)
+	d.defSeq = h.seq
 	return nil
 }
 
@@ -52,14 +53,19 @@ func (h *Hub) Delete(now Now, name Name) error {
 		return fmt.Errorf("device %s: %w", name, ErrNotOwner)
 	}
 	h.bury(d, d.def.Node, false)
-	h.drop(d, "deleted")
+	h.drop(d, "deleted", true)
 	return nil
 }
 
 func (h *Hub) bury(d *hubDevice, node string, moved bool) {
+	h.buryAt(node, d.def.Name, d.def.UID, d.def.Generation, moved)
+}
+
+func (h *Hub) buryAt(node string, name Name, uid string, generation int64, moved bool) {
 	h.seq++
-	h.gone[d.def.UID] = &hubGone{Name: d.def.Name, UID: d.def.UID, Generation: d.def.Generation, Node: node, Moved: moved, seq: h.seq}
-	h.dirty[hubGoneKey(d.def.UID)] = true
+	k := goneAt(uid, node)
+	h.gone[k] = &hubGone{Name: name, UID: uid, Generation: generation, Node: node, Moved: moved, seq: h.seq}
+	h.dirty[hubGoneKey(k)] = true
 }
 
 // Move gives a device to another node. The old node gets a tombstone; the new one the definition, what was expected and
@@ -97,4 +103,5 @@ func (h *Hub) arrive(d *hubDevice) {
 	d.moves, d.moveTo = false, ""
 	d.seen, d.text = Unknown, ""
 	h.carryOver(d)
+	d.defSeq, d.deaf = h.seq, true
 }

@@ -1,20 +1,18 @@
 package twin
 
 import (
+	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 )
 
 // Connect begins a session with a node and fences an older one. The hello may be sent once it is on disk.
 func (h *Hub) Connect(now Now, node string) HubHello {
 	h.begin(now)
 	n := h.node(node)
-	h.meta.Sessions++
-	h.dirty[keyMeta] = true
 	h.touchNode(n)
-	n.session = h.meta.StoreID + "-" + strconv.FormatUint(h.meta.Sessions, 10)
-	n.ready, n.acked, n.defSent = false, 0, map[string]int64{}
+	n.session = h.cfg.NewID() // never a count: a restored hub would use one again
+	n.ready, n.learned, n.acked, n.defSent = false, false, 0, map[string]int64{}
 	return h.hello(n)
 }
 
@@ -43,7 +41,7 @@ func (h *Hub) changeAll(node string) {
 }
 
 // NodeHello takes the node's answer. If it shows that the hub's own disk is an old one, the hub takes a new store id
-// and begins again with the hello given; else nil. A node with a new store gets what was expected, and every wish
+// and begins again with the hello given, and every other session has ended and must be closed; else nil. A node with a new store gets what was expected, and every wish
 // without outcome, anew (rule 7).
 func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
 	h.begin(now)
@@ -51,9 +49,10 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
 	if n.session != session {
 		return nil
 	}
+	n.dealt = make(map[string]uint64, len(nh.Dealt))
 	for _, dl := range nh.Dealt {
-		d := h.byUID(dl.UID)
-		if d != nil && d.def.Node == node && !slices.Contains(d.issued, issuedNumber{Number: dl.Number, ID: dl.ID}) {
+		n.dealt[dl.UID] = dl.Number
+		if !h.issued(dl, node) {
 			h.renew()
 			hello := h.Connect(now, node)
 			return &hello
@@ -63,8 +62,13 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
 		had := n.Store != ""
 		n.Store, n.LastRev, n.LastOpening, n.ackRev = nh.NodeStore, 0, "", 0
 		for _, name := range h.Names() {
-			if d := h.devices[name]; d.def.Node == node && !d.moves && had {
+			switch d := h.devices[name]; {
+			case d.def.Node != node || !had:
+			case d.moves:
+				h.leaveStore(d)
+			default:
 				h.carryOver(d)
+				d.awaits = d.def.Definer == DefinedByNode
 			}
 		}
 		h.touchNode(n)
@@ -72,6 +76,14 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
 	n.ready = true
 	h.changeAll(node)
 	return nil
+}
+
+// issued reports whether this hub gave that number to that wish, as far as it can know.
+func (h *Hub) issued(dl Dealt, node string) bool {
+	if d := h.byUID(dl.UID); d != nil {
+		return slices.Contains(d.issued, issuedNumber{Number: dl.Number, ID: dl.ID})
+	}
+	return h.past[dl.UID] != nil || h.gone[goneAt(dl.UID, node)] != nil
 }
 
 func (h *Hub) byUID(uid string) *hubDevice {
@@ -95,7 +107,9 @@ func (h *Hub) renew() {
 		d := h.devices[name]
 		d.number, d.issued = 0, nil
 		for _, w := range d.wishes {
-			w.question = w.question || w.sent && !w.carried
+			if w.sent && !w.carried && w.question == "" {
+				w.question = "hub restored"
+			}
 			w.session = ""
 			h.give(d, w)
 		}
@@ -103,21 +117,38 @@ func (h *Hub) renew() {
 	}
 }
 
-// carryOver prepares a device for another store of its node, or for another node: wishes that lost against an act of
-// the house that the hub knows end; what was expected is offered as one waited wish per property; then every wish
-// without outcome under a new number.
-func (h *Hub) carryOver(d *hubDevice) {
+// leaveStore ends what lost against an act of the house that the hub knows, before the store under which acts and seen
+// revs count is left. What was sent is only asked about: a node with an old disk may have carried it out.
+func (h *Hub) leaveStore(d *hubDevice) {
 	for _, w := range slices.Clone(d.wishes) {
 		if w.Insist || d.def.Policy.CloudInsists || w.carried {
 			continue
 		}
 		for _, p := range slices.Sorted(maps.Keys(w.Values)) {
-			if s := d.p(p); s != nil && s.act > w.seenRevs[p] {
-				h.end(d, w, Superseded, "by the house: "+p, "house", []string{p})
-				break
+			if s := d.p(p); s == nil || s.act <= w.seenRevs[p] {
+				continue
 			}
+			if w.sent {
+				w.question = "house"
+			} else {
+				h.end(d, w, Superseded, "by the house: "+p, "house", []string{p})
+			}
+			break
 		}
 	}
+	for i := range d.prop {
+		d.prop[i].rev, d.prop[i].act = 0, 0
+	}
+	for _, w := range d.wishes {
+		w.seenRevs, w.seenStore = nil, ""
+	}
+	h.touch(d)
+}
+
+// carryOver prepares a device for another store of its node, or for another node: what was expected is offered as one
+// waited wish per property; then every wish without outcome under a new number.
+func (h *Hub) carryOver(d *hubDevice) {
+	h.leaveStore(d)
 	var carry []*hubWish
 	for i := range d.def.Props {
 		p, s := &d.def.Props[i], &d.prop[i]
@@ -135,7 +166,6 @@ func (h *Hub) carryOver(d *hubDevice) {
 	d.wishes = append(carry, d.wishes...)
 	for _, w := range d.wishes {
 		w.session, w.sent, w.offeredIn = "", true, ""
-		w.seenRevs, w.seenStore = nil, ""
 		h.give(d, w)
 	}
 	for i := range d.prop {
@@ -162,12 +192,13 @@ func (h *Hub) Learn(now Now, node, session string, m Decisions) {
 	if n.session != session || !n.ready || m.NodeStore != n.Store {
 		return
 	}
+	for i := range m.Gone { // before a new creation of the same name
+		h.learnGone(n, &m.Gone[i])
+	}
 	for i := range m.Devices {
 		h.learnDevice(n, &m.Devices[i])
 	}
-	for i := range m.Gone {
-		h.learnGone(n, &m.Gone[i])
-	}
+	n.learned = true
 	if m.Rev > n.LastRev {
 		n.LastRev, n.LastOpening = m.Rev, m.Opening
 		h.touchNode(n)
@@ -183,6 +214,9 @@ func (h *Hub) learnDevice(n *hubNode, m *DeviceDecisions) {
 		h.learnOutcomesByUID(m.UID, n.Name, m.Outcomes)
 		return
 	}
+	if m.Definition != nil {
+		d.deaf = false
+	}
 	for _, p := range m.Props {
 		if s := d.p(p.Name); s != nil && p.Rev > s.rev {
 			s.expected, s.origin, s.rev, s.act = p.Expected, p.Origin, p.Rev, p.Act
@@ -196,8 +230,25 @@ func (h *Hub) learnDevice(n *hubNode, m *DeviceDecisions) {
 func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hubDevice {
 	def := *m.Definition
 	def.Node = n.Name
-	if _, deleted := h.gone[def.UID]; deleted {
+	if _, deleted := h.gone[goneAt(def.UID, n.Name)]; deleted {
 		return nil
+	}
+	if d != nil && def.Definer == DefinedByCloud && (d.def.UID != def.UID || d.def.Node != n.Name && !d.moves) {
+		// The node holds a creation that is no more, or one that lives elsewhere: it missed the tombstone, or got an old
+		// disk back.
+		h.buryAt(n.Name, def.Name, def.UID, def.Generation, d.def.UID == def.UID)
+		return nil
+	}
+	if d != nil && d.def.UID == def.UID && d.moves {
+		return d // it is between two nodes; who gets it will tell it all again
+	}
+	if d != nil && d.awaits && def.Definer == DefinedByNode {
+		if r, err := def.Resolve(m.Model); err == nil { // the same device, as a node with a new store defines it now
+			d.redefine(r, m.Model)
+			d.awaits = false
+			h.above(d, n.dealt[def.UID])
+		}
+		return d
 	}
 	if d != nil && d.def.UID == def.UID && d.def.Generation >= def.Generation && d.def.Definer != DefinedByNode {
 		return d
@@ -214,9 +265,24 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		return d
 	}
 	if d != nil {
-		h.drop(d, "deleted")
+		h.drop(d, "deleted", false)
 	}
-	return h.create(r, m.Model)
+	d = h.create(r, m.Model)
+	h.above(d, n.dealt[def.UID])
+	return d
+}
+
+// above gives a device's wishes new numbers, above those that its node has dealt with: the hub knew it by another uid, or
+// not at all.
+func (h *Hub) above(d *hubDevice, dealt uint64) {
+	if d.number >= dealt && len(d.wishes) == 0 {
+		return
+	}
+	d.number = max(d.number, dealt)
+	for _, w := range d.wishes {
+		h.give(d, w)
+	}
+	h.touch(d)
 }
 
 func (h *Hub) create(r *Resolved, m *DeviceModel) *hubDevice {
@@ -224,6 +290,7 @@ func (h *Hub) create(r *Resolved, m *DeviceModel) *hubDevice {
 	h.devices[r.Name] = d
 	h.order = nil
 	h.touch(d)
+	d.defSeq = h.seq
 	return d
 }
 
@@ -249,39 +316,73 @@ func (h *Hub) learnOutcomesByUID(uid, node string, told []OutcomeTold) {
 	if d := h.byUID(uid); d != nil && d.def.Node == node {
 		h.learnOutcomes(d, told)
 	}
+	past := h.past[uid]
+	if past == nil {
+		return
+	}
+	for _, o := range told {
+		if i := slices.IndexFunc(past.open, func(w *hubWish) bool { return w.ID == o.ID }); i >= 0 {
+			h.endPast(past, past.open[i], o)
+		}
+	}
 }
 
 // learnGone takes a tombstone: the node's own deletion, or its acknowledgement of the cloud's.
 func (h *Hub) learnGone(n *hubNode, m *GoneDecision) {
 	d := h.byUID(m.UID)
-	if d != nil && d.def.Node == n.Name {
-		h.learnOutcomes(d, m.Outcomes)
-	}
+	h.learnOutcomesByUID(m.UID, n.Name, m.Outcomes)
 	if !m.Removed {
 		return
 	}
-	if g := h.gone[m.UID]; g != nil && g.Node == n.Name {
-		delete(h.gone, m.UID)
+	if past := h.past[m.UID]; past != nil {
+		for _, w := range slices.Clone(past.open) {
+			h.endPast(past, w, OutcomeTold{Outcome: Superseded, Reason: "deleted", By: "deleted", Lost: slices.Sorted(maps.Keys(w.Values))})
+		}
+	}
+	if k := goneAt(m.UID, n.Name); h.gone[k] != nil {
+		delete(h.gone, k)
 		h.seq++
-		h.dirty[hubGoneKey(m.UID)] = true
-		if d != nil && d.moves {
+		h.dirty[hubGoneKey(k)] = true
+		if d != nil && d.moves && d.def.Node == n.Name {
 			h.arrive(d)
 		}
 		return
 	}
 	if d != nil && d.def.Node == n.Name && d.def.Definer == DefinedByNode {
-		h.drop(d, "deleted")
+		h.drop(d, "deleted", false)
 	}
 }
 
-// drop removes a device; its wishes end superseded.
-func (h *Hub) drop(d *hubDevice, reason string) {
+// drop removes a device; its wishes end superseded, save those of which the node will tell.
+func (h *Hub) drop(d *hubDevice, reason string, nodeTells bool) {
 	for _, w := range slices.Clone(d.wishes) {
+		if nodeTells && w.sent && !w.carried {
+			continue
+		}
 		h.end(d, w, Superseded, reason, reason, slices.Sorted(maps.Keys(w.Values)))
 	}
 	h.touch(d)
 	delete(h.devices, d.def.Name)
 	h.order = nil
+	past := &hubPast{name: d.def.Name, uid: d.def.UID, open: d.wishes, over: d.ended, seq: h.seq}
+	h.past[past.uid] = past
+	h.dirty[hubPastKey(past.uid)] = true
+	for len(h.past) > maxPast {
+		oldest := slices.MinFunc(slices.Collect(maps.Values(h.past)), func(a, b *hubPast) int { return cmp.Compare(a.seq, b.seq) })
+		delete(h.past, oldest.uid)
+		h.dirty[hubPastKey(oldest.uid)] = true
+	}
+}
+
+// endPast ends a wish of a removed device.
+func (h *Hub) endPast(past *hubPast, w *hubWish, o OutcomeTold) {
+	past.open = slices.DeleteFunc(past.open, func(x *hubWish) bool { return x == w })
+	w.outcome, w.reason, w.by, w.lost = o.Outcome, o.Reason, o.By, o.Lost
+	past.over = append(past.over, w)
+	h.seq++
+	w.seq = h.seq
+	h.dirty[hubPastKey(past.uid)] = true
+	h.changed[past.name] = true
 }
 
 // Observe takes what a node observed.
@@ -331,19 +432,19 @@ func (h *Hub) Definitions(node string) (out []Definition) {
 	if n.session == "" || !n.ready {
 		return nil
 	}
-	for _, uid := range slices.Sorted(maps.Keys(h.gone)) {
-		if g := h.gone[uid]; g.Node == node && g.sentIn != n.session && g.seq <= h.durable {
+	for _, k := range slices.Sorted(maps.Keys(h.gone)) {
+		if g := h.gone[k]; g.Node == node && g.sentIn != n.session && g.seq <= h.durable {
 			g.sentIn = n.session
 			out = append(out, Definition{Device: Device{Name: g.Name, UID: g.UID, Generation: g.Generation}, Removed: true, Moved: g.Moved})
 		}
 	}
 	for _, name := range h.Names() {
 		d := h.devices[name]
-		if d.def.Node != node || d.def.Definer != DefinedByCloud || d.moves || n.defSent[d.def.UID] >= d.def.Generation {
+		if mine := d.def.Definer == DefinedByCloud; !mine && !(d.awaits && n.learned) || d.def.Node != node || d.moves || d.defSeq > h.durable || n.defSent[d.def.UID] >= d.def.Generation {
 			continue
 		}
 		n.defSent[d.def.UID] = d.def.Generation
-		out = append(out, Definition{Device: d.def.Device, Model: d.model})
+		out = append(out, Definition{Device: d.def.Device, Model: d.model, Retell: d.deaf})
 	}
 	return out
 }
@@ -358,7 +459,7 @@ func (h *Hub) Offers(now Now, node string) (out []CloudWish) {
 	}
 	for _, name := range h.Names() {
 		d := h.devices[name]
-		if d.def.Node != node || d.moves {
+		if d.def.Node != node || d.moves || d.awaits || d.def.Definer == DefinedByCloud && n.defSent[d.def.UID] < d.def.Generation {
 			continue
 		}
 		for _, w := range d.wishes {

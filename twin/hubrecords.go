@@ -13,11 +13,17 @@ const (
 	prefixHubNode = "node/"
 	prefixHubDev  = "view/"
 	prefixHubGone = "tomb/"
+	prefixHubPast = "past/"
 )
 
 func hubNodeKey(node string) string { return prefixHubNode + node }
 func hubDeviceKey(n Name) string    { return prefixHubDev + n.String() }
-func hubGoneKey(uid string) string  { return prefixHubGone + uid }
+
+// goneAt is the key of a tombstone: of one creation, for one node.
+func goneAt(uid, node string) string { return uid + "@" + node }
+
+func hubGoneKey(key string) string { return prefixHubGone + key }
+func hubPastKey(uid string) string { return prefixHubPast + uid }
 
 type hubDeviceRecord struct {
 	Device Device                `json:"device"`
@@ -28,6 +34,8 @@ type hubDeviceRecord struct {
 	Wishes []hubWishRecord       `json:"wishes,omitempty"`
 	Ended  []hubWishRecord       `json:"ended,omitempty"`
 	MoveTo string                `json:"moveTo,omitempty"`
+	Deaf   bool                  `json:"deaf,omitempty"`
+	Awaits bool                  `json:"awaits,omitempty"`
 	Moves  bool                  `json:"moves,omitempty"`
 }
 
@@ -38,9 +46,16 @@ type hubWishRecord struct {
 	SeenStore string            `json:"seenStore,omitempty"`
 	Session   string            `json:"session,omitempty"`
 	Sent      bool              `json:"sent,omitempty"`
-	Question  bool              `json:"question,omitempty"`
+	Question  string            `json:"question,omitempty"`
 	Carried   bool              `json:"carried,omitempty"`
 	Left      time.Duration     `json:"left,omitempty"` // of a press, when it was written
+}
+
+type hubPastRecord struct {
+	Name Name            `json:"name"`
+	UID  string          `json:"uid"`
+	Open []hubWishRecord `json:"open,omitempty"`
+	Over []hubWishRecord `json:"over,omitempty"`
 }
 
 type hubNodeRecord struct {
@@ -108,6 +123,10 @@ func (h *Hub) encode(key string) []byte {
 		if g := h.gone[rest]; g != nil {
 			v = g
 		}
+	case prefixHubPast:
+		if past := h.past[rest]; past != nil {
+			v = past.record(h.now.Mono)
+		}
 	default:
 		v = &h.meta
 	}
@@ -122,18 +141,13 @@ func (h *Hub) encode(key string) []byte {
 }
 
 func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
-	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves,
+	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf,
 		Props: map[string]propRecord{}}
 	for i := range d.prop {
 		s := &d.prop[i]
 		r.Props[d.def.Props[i].Name] = propRecord{Expected: pack(s.expected), Origin: s.origin, Rev: s.rev, Act: s.act, Actual: pack(s.actual), ActualAt: s.actualAt}
 	}
-	for _, w := range d.wishes {
-		r.Wishes = append(r.Wishes, w.record(now))
-	}
-	for _, w := range d.ended {
-		r.Ended = append(r.Ended, w.record(now))
-	}
+	r.Wishes, r.Ended = proposalRecords(d.wishes, now), proposalRecords(d.ended, now)
 	return r
 }
 
@@ -152,7 +166,7 @@ func (w *hubWish) record(now time.Duration) hubWishRecord {
 
 // OpenHub makes a Hub of what is on disk; no records make a new one, with a new store id.
 func OpenHub(cfg HubConfig, now Now, records []Record) (*Hub, error) {
-	h := &Hub{cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{},
+	h := &Hub{cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{}, past: map[string]*hubPast{},
 		changed: map[Name]bool{}, dirty: map[string]bool{}, now: now}
 	for _, r := range records {
 		if err := h.load(r, now); err != nil {
@@ -186,7 +200,21 @@ func (h *Hub) load(r Record, now Now) error {
 		if err := json.Unmarshal(r.Data, g); err != nil {
 			return err
 		}
-		h.gone[g.UID] = g
+		h.gone[goneAt(g.UID, g.Node)] = g
+	case prefixHubPast:
+		var pr hubPastRecord
+		if err := json.Unmarshal(r.Data, &pr); err != nil {
+			return err
+		}
+		past := &hubPast{name: pr.Name, uid: pr.UID}
+		var err error
+		if past.open, err = loadProposals(pr.Open, now); err != nil {
+			return err
+		}
+		if past.over, err = loadProposals(pr.Over, now); err != nil {
+			return err
+		}
+		h.past[past.uid] = past
 	case keyMeta + "/":
 		return json.Unmarshal(r.Data, &h.meta)
 	default:
@@ -201,7 +229,7 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 		return err
 	}
 	d := &hubDevice{def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
-		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves}
+		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf}
 	for i := range d.prop {
 		pr, ok := r.Props[def.Props[i].Name]
 		if !ok {
@@ -216,25 +244,42 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 		}
 		s.origin, s.rev, s.act, s.actualAt = pr.Origin, pr.Rev, pr.Act, pr.ActualAt
 	}
-	for _, list := range []struct {
-		from []hubWishRecord
-		to   *[]*hubWish
-	}{{r.Wishes, &d.wishes}, {r.Ended, &d.ended}} {
-		for i := range list.from {
-			wr := &list.from[i]
-			base, err := wr.wish()
-			if err != nil {
-				return err
-			}
-			w := &hubWish{Wish: base.Wish, number: wr.Number, seenRevs: wr.Seen, seenStore: wr.SeenStore, session: wr.Session, sent: wr.Sent,
-				question: wr.Question, carried: wr.Carried, at: wr.At, outcome: wr.Outcome, reason: wr.Reason, by: wr.By, lost: wr.TookOver}
-			w.Guard = wr.Guard
-			if wr.Left != 0 {
-				w.endsAt = now.Mono + wr.Left
-			}
-			*list.to = append(*list.to, w)
-		}
+	if d.wishes, err = loadProposals(r.Wishes, now); err != nil {
+		return err
+	}
+	if d.ended, err = loadProposals(r.Ended, now); err != nil {
+		return err
 	}
 	h.devices[def.Name] = d
 	return nil
+}
+
+func loadProposals(from []hubWishRecord, now Now) ([]*hubWish, error) {
+	var out []*hubWish
+	for i := range from {
+		wr := &from[i]
+		base, err := wr.wish()
+		if err != nil {
+			return nil, err
+		}
+		w := &hubWish{Wish: base.Wish, number: wr.Number, seenRevs: wr.Seen, seenStore: wr.SeenStore, session: wr.Session, sent: wr.Sent,
+			question: wr.Question, carried: wr.Carried, at: wr.At, outcome: wr.Outcome, reason: wr.Reason, by: wr.By, lost: wr.TookOver}
+		w.Guard = wr.Guard
+		if wr.Left != 0 {
+			w.endsAt = now.Mono + wr.Left
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func (p *hubPast) record(now time.Duration) *hubPastRecord {
+	return &hubPastRecord{Name: p.name, UID: p.uid, Open: proposalRecords(p.open, now), Over: proposalRecords(p.over, now)}
+}
+
+func proposalRecords(from []*hubWish, now time.Duration) (out []hubWishRecord) {
+	for _, w := range from {
+		out = append(out, w.record(now))
+	}
+	return out
 }

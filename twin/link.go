@@ -136,8 +136,10 @@ func (n *Node) LinkUp(now Now, h HubHello) {
 		n.link.since = h.LastRev
 	}
 	n.acked = n.link.since
+	n.prune()
 	n.link.sent = n.link.since
-	n.link.helloAt = n.stepRev
+	// Not before the opening is on disk either: it is the first thing that a store commits (rule 7).
+	n.link.helloAt = max(n.stepRev, n.meta.Openings[len(n.meta.Openings)-1].First)
 }
 
 // made reports whether rev was made in that opening of this store.
@@ -202,8 +204,13 @@ func (n *Node) Acked(now Now, rev uint64) {
 		return
 	}
 	n.acked = rev
+	n.prune()
+}
+
+// prune forgets the tombstones that the hub has acknowledged.
+func (n *Node) prune() {
 	for uid, t := range n.gone {
-		if t.maxRev() <= rev {
+		if t.maxRev() <= n.acked {
 			delete(n.gone, uid)
 			n.dirty[goneKey(uid)] = false
 		}
@@ -220,10 +227,14 @@ func (t *tombstone) maxRev() uint64 {
 
 // Decisions gives what was decided since it was last asked and is on disk; false: nothing.
 func (n *Node) Decisions() (Decisions, bool) {
-	if n.link == nil || n.link.sent >= n.durable {
+	if n.link == nil {
 		return Decisions{}, false
 	}
-	since, upto := n.link.sent, n.durable
+	since := n.link.sent
+	upto := n.tellable(since)
+	if upto <= since {
+		return Decisions{}, false
+	}
 	in := func(rev uint64) bool { return rev > since && rev <= upto }
 	msg := Decisions{NodeStore: n.meta.StoreID, Rev: upto, Opening: n.openingOf(upto)}
 	for _, name := range n.Names() {
@@ -234,7 +245,8 @@ func (n *Node) Decisions() (Decisions, bool) {
 		out := DeviceDecisions{Name: name, UID: d.def.UID}
 		if in(d.defRev) {
 			dev := d.def.Device
-			out.Definition, out.Model = &dev, n.models[dev.Model]
+			out.Definition, out.Model = &dev, n.modelsOf(dev.Definer)[dev.Model]
+			n.link.obs[name] = true // the hub could not place what it was told before
 		}
 		for i := range d.prop {
 			if s := &d.prop[i]; in(s.rev) {
@@ -299,12 +311,28 @@ func (n *Node) Observations() (Observations, bool) {
 	return msg, true
 }
 
+// retell gives everything decided about d a new rev, so that it is told again.
+func (n *Node) retell(d *device) {
+	rev := n.decide(d)
+	n.hide(d.defRev)
+	d.defRev = rev
+	for i := range d.prop {
+		if s := &d.prop[i]; s.rev != 0 {
+			n.hide(s.rev)
+			s.rev = rev
+		}
+	}
+}
+
 // Definition is what a hub tells a node about a device that the cloud defines.
 type Definition struct {
 	Device  Device
 	Model   *DeviceModel
 	Removed bool // the device is deleted, or has moved to another node
 	Moved   bool
+	// Retell asks a node that has the device already to tell all of it again: the hub had no ear for it, because it
+	// saw the device elsewhere.
+	Retell bool
 }
 
 // DefineCloud takes a definition of the cloud: new, newer than the one here, or a tombstone. What does not resolve is
@@ -327,7 +355,13 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 		return nil
 	}
 	if d != nil && d.def.UID == def.Device.UID && d.def.Generation >= def.Device.Generation {
+		if def.Retell {
+			n.retell(d)
+		}
 		return nil
+	}
+	if d != nil && def.Device.Definer == DefinedByNode {
+		return nil // this node's own definition, given back; it has one already
 	}
 	if d != nil && d.def.Definer == DefinedByNode {
 		return &FieldError{Field: "device", Value: def.Device.Name.String(), Want: "a name that the node does not define itself"}
@@ -342,8 +376,8 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 		return err
 	}
 	if m := def.Model; m != nil {
-		n.models[m.Name] = m
-		n.dirty[modelKey(m.Name)] = true
+		n.modelsOf(r.Definer)[m.Name] = m
+		n.dirty[modelKey(r.Definer, m.Name)] = true
 	}
 	switch {
 	case d == nil:

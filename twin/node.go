@@ -59,13 +59,17 @@ type Node struct {
 	meta    nodeMeta
 	opening string
 	devices map[Name]*device
-	models  map[Name]*DeviceModel
+	models  map[Name]*DeviceModel // that the node defines
+	theirs  map[Name]*DeviceModel // that the cloud defines; its own names
 	gone    map[string]*tombstone // by uid
 	order   []Name                // names of devices, sorted; nil when stale
 
-	durable uint64 // rev up to which everything is on disk
-	told    uint64 // highest rev that a hub may have been told
-	acked   uint64 // rev up to which the hub is durable
+	durable uint64          // rev up to which everything is on disk
+	hidden  map[uint64]bool // revs on disk that were overwritten in memory since the last batch was taken
+	flying  map[uint64]bool // the same, before the batch under way was taken
+	batch   uint64          // rev of the batch under way, 0 if none is
+	told    uint64          // highest rev that a hub may have been told
+	acked   uint64          // rev up to which the hub is durable
 	link    *nodeLink
 
 	now     Now
@@ -227,6 +231,39 @@ func (n *Node) decide(d *device) uint64 {
 		n.touch(d)
 	}
 	return n.stepRev
+}
+
+// expect decides what is expected of a property. An origin of the house makes it an act.
+func (n *Node) expect(d *device, s *propState, v Value, o Origin) {
+	rev := n.decide(d)
+	n.hide(s.rev)
+	s.expected, s.origin, s.rev = v, o, rev
+	if o.House() {
+		s.act = rev
+	}
+	s.settle, s.adopt = 0, false
+}
+
+// hide notes that what was decided with rev is on disk, or will be with the batch under way, but no longer in memory. A
+// hub that was not told of rev must not be told of anything above it before its successor is on disk: a crash would
+// bring rev back, and nobody would tell it. The set holds at most two revs for each thing that carries one.
+func (n *Node) hide(rev uint64) {
+	if rev != 0 && rev <= max(n.durable, n.batch) {
+		n.hidden[rev] = true
+	}
+}
+
+// tellable is the rev up to which a hub that holds everything up to since may be told.
+func (n *Node) tellable(since uint64) uint64 {
+	upto := n.durable
+	for _, set := range [2]map[uint64]bool{n.hidden, n.flying} {
+		for rev := range set {
+			if rev > since && rev-1 < upto {
+				upto = rev - 1
+			}
+		}
+	}
+	return upto
 }
 
 // touch marks d as changed for watchers and its observations for the lazy write.

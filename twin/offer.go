@@ -51,8 +51,8 @@ func (n *Node) offer(d *device) {
 	if !due {
 		return
 	}
-	d.offerSeq++
 	n.stats.Offers++
+	d.offerSeq = n.stats.Offers // never goes back, also when a device of that name is created again
 	n.changed[d.def.Name] = true
 }
 
@@ -81,8 +81,11 @@ func (n *Node) reoffer(d *device, w *wish) {
 		return
 	}
 	for _, name := range w.order {
+		if w.state[name] != open {
+			continue
+		}
 		s, _ := d.p(name)
-		if due := s.offerAt + offerGap; w.state[name] == open && s.offerID == w.ID && n.now.Mono < due {
+		if due := s.offerAt + offerGap; s.offerID == w.ID && n.now.Mono < due {
 			if d.retryAt == 0 || d.retryAt > due {
 				d.retryAt = due
 			}
@@ -127,7 +130,7 @@ func (n *Node) troubled(d *device, w *wish, reason string) {
 		n.undo(d, w, Failed, reason)
 		return
 	}
-	if w.trouble == "" {
+	if d.retryAt == 0 {
 		n.backOff(d)
 	}
 	if w.trouble != reason {
@@ -145,7 +148,7 @@ func (n *Node) backOff(d *device) {
 // handed over again, because the mapper may be half-way to the press (rule 5, an ended wish).
 func (n *Node) undo(d *device, w *wish, o Outcome, reason string) {
 	var own []string
-	rev := n.decide(d)
+	n.decide(d)
 	for _, name := range w.order {
 		if w.state[name] == lost {
 			continue
@@ -154,13 +157,13 @@ func (n *Node) undo(d *device, w *wish, o Outcome, reason string) {
 		if s.rev != w.acceptRev && w.state[name] == shown {
 			continue // the house went on since it was shown
 		}
-		s.expected, s.origin, s.rev = s.actual, FromRestore, rev
-		s.settle = 0
+		n.expect(d, s, s.actual, FromRestore)
 		own = append(own, name)
 		w.state[name] = lost
 	}
 	n.end(d, w, o, reason)
-	if w.offered && n.restore(d, own...) {
-		n.offer(d)
+	if w.offered {
+		n.restore(d, own...)
+		n.offer(d) // also where nothing is put back: the others go without the press
 	}
 }

@@ -2,6 +2,7 @@ package twin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +11,8 @@ import (
 // OpenNode makes a Node of what is on disk; no records make a new one, with a new store id. A record that cannot be
 // read is an error that names its key. Start must be called before anything else.
 func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
-	n := &Node{cfg: cfg, devices: map[Name]*device{}, models: map[Name]*DeviceModel{}, gone: map[string]*tombstone{},
-		changed: map[Name]bool{}, dirty: map[string]bool{}}
+	n := &Node{cfg: cfg, devices: map[Name]*device{}, models: map[Name]*DeviceModel{}, theirs: map[Name]*DeviceModel{}, gone: map[string]*tombstone{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}, hidden: map[uint64]bool{}}
 	twins := map[Name]*twinRecord{}
 	devices := map[Name]*deviceRecord{}
 	fresh := true
@@ -22,7 +23,8 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 		case prefixModel:
 			m := &DeviceModel{}
 			err = json.Unmarshal(r.Data, m)
-			n.models[m.Name] = m
+			by, _, _ := strings.Cut(rest, "/")
+			n.modelsOf(Definer(by))[m.Name] = m
 		case prefixDev:
 			dr := &deviceRecord{}
 			err = json.Unmarshal(r.Data, dr)
@@ -35,6 +37,12 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 			t := &tombRecord{}
 			err = json.Unmarshal(r.Data, t)
 			n.gone[t.UID] = &tombstone{Name: t.Name, UID: t.UID, Generation: t.Generation, Moved: t.Moved, ByNode: t.ByNode, Rev: t.Rev, Outcomes: t.Outcomes}
+			for i := range t.Ended {
+				w, bad := t.Ended[i].wish()
+				if err = errors.Join(err, bad); bad == nil {
+					n.gone[t.UID].Ended = append(n.gone[t.UID].Ended, w)
+				}
+			}
 		case keyMeta + "/":
 			fresh = false
 			err = json.Unmarshal(r.Data, &n.meta)
@@ -49,7 +57,7 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 		return nil, fmt.Errorf("read records: %q is missing among %d", keyMeta, len(records))
 	}
 	for name, dr := range devices {
-		def, err := resolveWith(&dr.Device, n.models)
+		def, err := resolveWith(&dr.Device, n.modelsOf(dr.Device.Definer))
 		if err != nil {
 			return nil, fmt.Errorf("read record %q: %w", deviceKey(name), err)
 		}
@@ -95,6 +103,13 @@ func (d *device) load(r *twinRecord) error {
 			*list.to = append(*list.to, w)
 		}
 	}
+	for _, w := range d.wishes {
+		for _, name := range w.order {
+			if w.state[name] != lost && d.def.Property(name) == nil {
+				return fmt.Errorf("wish %s: %w", w.ID, &FieldError{Field: "property", Value: clip(name), Want: "one of " + d.def.PropertyNames()})
+			}
+		}
+	}
 	return nil
 }
 
@@ -130,13 +145,13 @@ func (n *Node) startDevice(d *device) {
 		if !w.Press() {
 			continue
 		}
-		rev := n.decide(d)
 		for _, name := range w.order {
-			if w.state[name] != open {
-				continue
-			}
 			s, _ := d.p(name)
-			s.expected, s.origin, s.rev, s.adopt = s.actual, FromRestore, rev, true
+			if w.state[name] == lost || w.state[name] == shown && s.rev != w.acceptRev {
+				continue // somebody else's by now
+			}
+			n.expect(d, s, s.actual, FromRestore)
+			s.adopt = true
 		}
 		n.end(d, w, Expired, "the node was restarted")
 	}

@@ -31,7 +31,9 @@ const (
 	prefixGone  = "gone/"
 )
 
-func modelKey(n Name) string    { return prefixModel + n.String() }
+func modelKey(by Definer, n Name) string {
+	return prefixModel + string(by) + "/" + n.String()
+}
 func deviceKey(n Name) string   { return prefixDev + n.String() }
 func twinKey(n Name) string     { return prefixTwin + n.String() }
 func goneKey(uid string) string { return prefixGone + uid }
@@ -52,6 +54,7 @@ func (n *Node) TakeBatch(lazy bool) (Batch, bool) {
 		b.Records = append(b.Records, Record{Key: k, Data: n.encode(k)})
 		delete(n.dirty, k)
 	}
+	n.flying, n.hidden, n.batch = n.hidden, map[uint64]bool{}, n.meta.Rev
 	return b, true
 }
 
@@ -66,8 +69,12 @@ func (n *Node) Committed(now Now, b Batch, err error) {
 		for k, urgent := range b.keys {
 			n.dirty[k] = urgent || n.dirty[k]
 		}
+		maps.Copy(n.hidden, n.flying)
+		n.flying, n.batch = nil, 0
+		maps.DeleteFunc(n.hidden, func(rev uint64, _ bool) bool { return rev > n.durable })
 		return
 	}
+	n.flying, n.batch = nil, 0
 	before := n.durable
 	n.durable = max(n.durable, b.Rev)
 	for _, name := range n.Names() {
@@ -90,7 +97,8 @@ func (n *Node) encode(key string) []byte {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix + "/" {
 	case prefixModel:
-		if m := n.models[mustName(rest)]; m != nil {
+		by, name, _ := strings.Cut(rest, "/")
+		if m := n.modelsOf(Definer(by))[mustName(name)]; m != nil {
 			v = m
 		}
 	case prefixDev:
@@ -103,7 +111,11 @@ func (n *Node) encode(key string) []byte {
 		}
 	case prefixGone:
 		if t := n.gone[rest]; t != nil {
-			v = &tombRecord{Name: t.Name, UID: t.UID, Generation: t.Generation, Moved: t.Moved, ByNode: t.ByNode, Rev: t.Rev, Outcomes: t.Outcomes}
+			tr := &tombRecord{Name: t.Name, UID: t.UID, Generation: t.Generation, Moved: t.Moved, ByNode: t.ByNode, Rev: t.Rev, Outcomes: t.Outcomes}
+			for _, w := range t.Ended {
+				tr.Ended = append(tr.Ended, w.record())
+			}
+			v = tr
 		}
 	default:
 		v = &n.meta
@@ -136,6 +148,7 @@ type tombRecord struct {
 	ByNode     bool
 	Rev        uint64
 	Outcomes   []cloudRecord
+	Ended      []wishRecord `json:",omitempty"`
 }
 
 type twinRecord struct {

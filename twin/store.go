@@ -38,9 +38,10 @@ func (s *Store) now() Now { return Now{Mono: s.clock.Now(), Wall: s.clock.Wall()
 // step runs one step of the node and tells everybody concerned.
 func (s *Store) step(do func(Now)) {
 	s.mu.Lock()
+	before := s.node.Rev()
 	do(s.now())
 	s.after()
-	wake := s.node.DecisionsDue()
+	wake := s.node.Rev() != before
 	if at := s.node.Wake(); at != 0 && (s.nextAt == 0 || at < s.nextAt) {
 		s.nextAt, wake = at, true
 	}
@@ -163,8 +164,10 @@ func (s *Store) Models() []DeviceModel {
 func (s *Store) Model(n Name) (DeviceModel, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m := s.node.models[n]; m != nil {
-		return *m, nil
+	for _, by := range [2]Definer{DefinedByNode, DefinedByCloud} {
+		if m := s.node.modelsOf(by)[n]; m != nil {
+			return *m, nil
+		}
 	}
 	return DeviceModel{}, ErrNotFound
 }

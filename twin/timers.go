@@ -90,14 +90,19 @@ func (n *Node) tickDevice(d *device) {
 	n.tickSettle(d, due)
 	if due(d.retryAt) {
 		d.retryAt = 0
-		for _, w := range d.wishes {
-			if w.trouble != "" {
-				n.backOff(d)
-				break
-			}
-		}
+		n.retryTrouble(d)
 		if d.presence != Offline {
 			n.offer(d)
+		}
+	}
+}
+
+// retryTrouble arms the next retry if a wish is in trouble.
+func (n *Node) retryTrouble(d *device) {
+	for _, w := range d.wishes {
+		if w.trouble != "" {
+			n.backOff(d)
+			return
 		}
 	}
 }

@@ -196,6 +196,9 @@ func ParseJSON(t Type, raw []byte) (Value, error) {
 	if len(raw) > 6*MaxValueLen+2 { // every byte of the text as \u00xx
 		return bad(fmt.Sprintf("at most %d bytes", MaxValueLen))
 	}
+	if !json.Valid(raw) { // Go's own numbers are more than JSON's: +5, 0x10, 1_000
+		return bad("one JSON value")
+	}
 	switch t {
 	case Bool:
 		if s := string(raw); s == "true" || s == "false" {
