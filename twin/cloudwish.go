@@ -146,6 +146,10 @@ func (n *Node) answerGone(c CloudWish) {
 		t.Outcomes[i].Number, t.Outcomes[i].Rev = c.Number, n.decide(nil)
 	} else {
 		t.Outcomes = append(t.Outcomes, cloudRecord{ID: c.ID, Number: c.Number, Rev: n.decide(nil), Outcome: Superseded, Reason: "deleted"})
+		if extra := len(t.Outcomes) - KeptCloudIDs; extra > 0 {
+			t.Outcomes = slices.Delete(t.Outcomes, 0, extra)
+		}
 	}
 	n.dirty[goneKey(c.UID)] = true
+	n.trimGone()
 }

@@ -65,8 +65,14 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 	if len(defects) > 0 {
 		return errors.Join(defects...)
 	}
-	if len(n.devices)+len(jobs) > MaxDevices {
-		return &FieldError{Field: "devices", Value: fmt.Sprint(len(jobs)), Want: fmt.Sprintf("at most %d in all", MaxDevices)}
+	fresh := 0
+	for _, j := range jobs {
+		if j.old == nil {
+			fresh++
+		}
+	}
+	if len(n.devices)+fresh > MaxDevices {
+		return &FieldError{Field: "devices", Value: fmt.Sprint(fresh), Want: fmt.Sprintf("at most %d in all", MaxDevices)}
 	}
 	for i := range models {
 		m := models[i]
@@ -107,7 +113,8 @@ func (n *Node) create(r *Resolved) *device {
 	d := &device{def: r, presence: Unknown, prop: make([]propState, len(r.Props))}
 	n.devices[r.Name] = d
 	n.order = nil
-	d.defRev = n.decide(d)
+	d.bornRev = n.decide(d)
+	d.defRev = d.bornRev
 	n.dirty[deviceKey(r.Name)] = true
 	return d
 }
@@ -236,12 +243,12 @@ func (n *Node) remove(d *device, moved, byNode bool) {
 	n.changed[name] = true
 }
 
-// trimGone bounds the tombstones: the oldest that the hub has acknowledged go first, then the oldest.
+// trimGone bounds the tombstones: the oldest go. Those that the hub has acknowledged went with prune.
 func (n *Node) trimGone() {
 	for len(n.gone) > MaxTombstones {
 		var oldest *tombstone
 		for _, t := range n.gone {
-			if oldest == nil || t.Rev < oldest.Rev {
+			if oldest == nil || t.maxRev() < oldest.maxRev() {
 				oldest = t
 			}
 		}

@@ -214,9 +214,7 @@ func (h *Hub) learnDevice(n *hubNode, m *DeviceDecisions) {
 		h.learnOutcomesByUID(m.UID, n.Name, m.Outcomes)
 		return
 	}
-	if m.Definition != nil {
-		d.deaf = false
-	}
+	d.deaf = d.deaf && !m.Whole
 	for _, p := range m.Props {
 		if s := d.p(p.Name); s != nil && p.Rev > s.rev {
 			s.expected, s.origin, s.rev, s.act = p.Expected, p.Origin, p.Rev, p.Act

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -45,6 +46,7 @@ type DeviceDecisions struct {
 	UID        string
 	Definition *Device // set if the definition is new to the hub
 	Model      *DeviceModel
+	Whole      bool // all of it, as asked (Definition.Retell)
 	Props      []PropDecision
 	Outcomes   []OutcomeTold
 }
@@ -242,7 +244,7 @@ func (n *Node) Decisions() (Decisions, bool) {
 		if d.rev <= since {
 			continue
 		}
-		out := DeviceDecisions{Name: name, UID: d.def.UID}
+		out := DeviceDecisions{Name: name, UID: d.def.UID, Whole: in(d.whole) || in(d.bornRev)}
 		if in(d.defRev) {
 			dev := d.def.Device
 			out.Definition, out.Model = &dev, n.modelsOf(dev.Definer)[dev.Model]
@@ -315,7 +317,7 @@ func (n *Node) Observations() (Observations, bool) {
 func (n *Node) retell(d *device) {
 	rev := n.decide(d)
 	n.hide(d.defRev)
-	d.defRev = rev
+	d.defRev, d.whole = rev, rev
 	for i := range d.prop {
 		if s := &d.prop[i]; s.rev != 0 {
 			n.hide(s.rev)
@@ -352,6 +354,7 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 		}
 		t.Moved, t.Generation, t.Rev = def.Moved, def.Device.Generation, n.decide(nil)
 		n.dirty[goneKey(t.UID)] = true
+		n.trimGone()
 		return nil
 	}
 	if d != nil && d.def.UID == def.Device.UID && d.def.Generation >= def.Device.Generation {
@@ -375,6 +378,9 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 	if err != nil {
 		return err
 	}
+	if d == nil && len(n.devices) >= MaxDevices {
+		return &FieldError{Field: "devices", Value: def.Device.Name.String(), Want: fmt.Sprintf("at most %d in all", MaxDevices)}
+	}
 	if m := def.Model; m != nil {
 		n.modelsOf(r.Definer)[m.Name] = m
 		n.dirty[modelKey(r.Definer, m.Name)] = true
@@ -387,6 +393,9 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 		n.create(r)
 	default:
 		n.redefine(d, r)
+		if def.Retell {
+			n.retell(d)
+		}
 	}
 	return nil
 }

@@ -132,6 +132,8 @@ type device struct {
 
 	rev      uint64
 	defRev   uint64
+	bornRev  uint64 // of its creation here
+	whole    uint64 // when all of it was decided again, to be told
 	offerSeq uint64
 	backoff  time.Duration
 	retryAt  time.Duration // 0: no retry due

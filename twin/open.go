@@ -61,7 +61,7 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read record %q: %w", deviceKey(name), err)
 		}
-		d := &device{def: def, presence: Unknown, prop: make([]propState, len(def.Props)), defRev: dr.Rev}
+		d := &device{def: def, presence: Unknown, prop: make([]propState, len(def.Props)), defRev: dr.Rev, bornRev: dr.Born}
 		if tr := twins[name]; tr != nil && tr.UID == def.UID {
 			if err := d.load(tr); err != nil {
 				return nil, fmt.Errorf("read record %q: %w", twinKey(name), err)

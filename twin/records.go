@@ -103,7 +103,7 @@ func (n *Node) encode(key string) []byte {
 		}
 	case prefixDev:
 		if d := n.devices[mustName(rest)]; d != nil {
-			v = &deviceRecord{Device: d.def.Device, Rev: d.defRev}
+			v = &deviceRecord{Device: d.def.Device, Rev: d.defRev, Born: d.bornRev}
 		}
 	case prefixTwin:
 		if d := n.devices[mustName(rest)]; d != nil {
@@ -138,6 +138,7 @@ func mustName(s string) Name {
 type deviceRecord struct {
 	Device Device `json:"device"`
 	Rev    uint64 `json:"rev"`
+	Born   uint64 `json:"born"`
 }
 
 type tombRecord struct {

@@ -239,7 +239,7 @@ func TestIdentity(t *testing.T) {
 // Rule 6: only the definer changes a definition.
 func TestDefiner(t *testing.T) {
 	r := newRig(t)
-	r.step("link", nil)
+	r.play("link")
 	cloud := twin.Device{Name: lampName, UID: "u1", Generation: 3, Definer: twin.DefinedByCloud, Node: "attic", Properties: lampProps()}
 	if err := r.node.DefineCloud(r.now, twin.Definition{Device: cloud}); err != nil {
 		t.Fatal(err)
@@ -287,7 +287,7 @@ func TestDefiner(t *testing.T) {
 		told ->`)
 
 	own := newLamp(t, nil, nil)
-	own.step("link", nil)
+	own.play("link")
 	err := own.node.DefineCloud(own.now, twin.Definition{Device: cloud})
 	if field(err) != "device" {
 		t.Errorf("the cloud defines over the node: got %v", err)

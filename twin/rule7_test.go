@@ -86,6 +86,12 @@ func TestHelloWaitsForTheDisk(t *testing.T) {
 	if h, ok := r.node.Hello(); ok {
 		t.Errorf("a store id left the process before it was on disk: %+v", h)
 	}
+	r.commit()
+	r.open() // another opening, not committed either, under a hub that the node knows
+	r.node.LinkUp(r.now, twin.HubHello{HubStore: "hub-1", Session: "s2"})
+	if h, ok := r.node.Hello(); ok {
+		t.Errorf("an answer before the opening was on disk: %+v", h)
+	}
 	r.fail()
 	if _, ok := r.node.Hello(); ok {
 		t.Error("after a failed commit too")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,181 +16,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bubbleClock tells the time of a synctest bubble.
-type bubbleClock struct{ start time.Time }
-
-func (c bubbleClock) Now() time.Duration { return time.Since(c.start) + 1 }
-func (c bubbleClock) Wall() time.Time    { return time.Now() }
-
-// testJournal is a journal whose disk takes everything at once, or nothing.
-type testJournal struct {
-	wake chan struct{}
-
-	mu  sync.Mutex
-	bad error
-}
-
-func (j *testJournal) Wake() {
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (j *testJournal) woken() bool {
-	select {
-	case <-j.wake:
-		return true
-	default:
-		return false
-	}
-}
-
-func (j *testJournal) fail(err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.bad = err
-}
-
-func (j *testJournal) disk() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.bad
-}
-
-// run is what a holder does: timers when they are due, batches when they are.
-func (j *testJournal) run(ctx context.Context, s *twin.Store) {
-	for {
-		timer := time.NewTimer(time.Hour)
-		if next, ok := s.Tick(); ok {
-			timer.Reset(next)
-		}
-		if b, ok := s.TakeBatch(false); ok {
-			s.Committed(b, j.disk())
-		}
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-j.wake:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-}
-
-// newStore makes a store with the devices of those names, lamps all of them.
-func newStore(t testing.TB, names ...string) (*twin.Store, *testJournal) {
-	t.Helper()
-	ids := 0
-	n, err := twin.OpenNode(twin.NodeConfig{Name: "attic", FileID: "f", NewID: func() string { ids++; return fmt.Sprint("id", ids) }}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := &testJournal{wake: make(chan struct{}, 1)}
-	s := twin.NewStore(n, bubbleClock{time.Now()}, j)
-	var devices []twin.Device
-	for _, name := range names {
-		devices = append(devices, twin.Device{Name: twin.Name{Namespace: "default", Name: name}, Properties: lampProps()})
-	}
-	if err := s.Apply(nil, devices); err != nil {
-		t.Fatal(err)
-	}
-	return s, j
-}
-
-func power(id, v string) twin.Wish {
-	return twin.Wish{ID: id, Origin: twin.FromLocal, Values: map[string]twin.Value{"power": twin.StringValue(v)}}
-}
-
-func shows(v string, wish string) twin.Report {
-	return twin.Report{Conn: "c1", Echo: true, Props: map[string]twin.PropReport{"power": {Value: twin.StringValue(v), Wish: wish}}}
-}
-
-func mustAsk(t testing.TB, s *twin.Store, w twin.Wish) twin.WishView {
-	t.Helper()
-	v, err := s.Ask(lampName, w)
-	if err != nil {
-		t.Fatalf("ask: %v", err)
-	}
-	return v
-}
-
-func mustReport(t testing.TB, s *twin.Store, r twin.Report) {
-	t.Helper()
-	if _, err := s.Report(lampName, r); err != nil {
-		t.Fatalf("report: %v", err)
-	}
-}
-
-// A reader that never reads neither blocks nor grows the store.
-func TestWatchCoalesces(t *testing.T) {
-	s, _ := newStore(t, "lamp", "other")
-	w := s.Watch()
-	defer w.Close()
-	w.Take()
-	<-w.C()
-	for i := range 100_000 {
-		mustReport(t, s, shows([]string{"ON", "OFF"}[i%2], ""))
-	}
-	if got := len(w.C()); got != 1 {
-		t.Errorf("tokens: got %d, want 1", got)
-	}
-	if got, want := w.Take(), []twin.Name{lampName}; !slices.Equal(got, want) {
-		t.Errorf("changed: got %v, want %v", got, want)
-	}
-	if got := w.Take(); len(got) != 0 {
-		t.Errorf("taken twice: %v", got)
-	}
-}
-
-func TestWatchStartsWithEverything(t *testing.T) {
-	s, _ := newStore(t, "b", "a", "lamp")
-	w := s.Watch()
-	defer w.Close()
-	select {
-	case <-w.C():
-	default:
-		t.Error("a new watch has no token")
-	}
-	want := []twin.Name{{Namespace: "default", Name: "a"}, {Namespace: "default", Name: "b"}, lampName}
-	if got := w.Take(); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-func TestWatchTellsWhatChanged(t *testing.T) {
-	s, _ := newStore(t, "lamp", "other")
-	w, closed := s.Watch(), s.Watch()
-	defer w.Close()
-	w.Take()
-	closed.Take()
-	closed.Close()
-	closed.Close()
-	for _, step := range []struct {
-		what string
-		do   func()
-		want bool
-	}{
-		{"a wish", func() { mustAsk(t, s, power("w1", "ON")) }, true},
-		{"reading", func() { _, _ = s.Device(lampName); s.Devices(); s.Stats() }, false},
-		{"a refused wish", func() { _, _ = s.Ask(lampName, power("w2", "MAYBE")) }, false},
-		{"a report", func() { mustReport(t, s, shows("ON", "w1")) }, true},
-		{"an equal report", func() { mustReport(t, s, shows("ON", "")) }, false},
-		{"a state", func() { _ = s.SetState(lampName, "offline", "c1") }, true},
-		{"a state that was so", func() { _ = s.SetState(lampName, "offline", "c1") }, false},
-		{"a deletion", func() { _ = s.Delete(lampName) }, true},
-	} {
-		step.do()
-		if got := slices.Contains(w.Take(), lampName); got != step.want {
-			t.Errorf("%s: changed: got %v, want %v", step.what, got, step.want)
-		}
-	}
-	if got := closed.Take(); len(got) != 0 {
-		t.Errorf("a closed watch goes on: %v", got)
-	}
-}
-
 func TestWaitOutcome(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -201,9 +25,9 @@ func TestWaitOutcome(t *testing.T) {
 		err     error
 		after   time.Duration
 	}{
-		{"applied", power("w1", "ON"), func(s *twin.Store) { time.Sleep(time.Second); _, _ = s.Report(lampName, shows("ON", "w1")) }, "applied", nil, time.Second},
-		{"superseded", power("w1", "ON"), func(s *twin.Store) { time.Sleep(time.Second); _, _ = s.Ask(lampName, power("w2", "OFF")) }, "superseded by w2: power", nil, time.Second},
-		{"deleted", power("w1", "ON"), func(s *twin.Store) { time.Sleep(time.Second); _ = s.Delete(lampName) }, "superseded by deleted: power", nil, time.Second},
+		{"applied", power("w1", "ON"), func(s *twin.Store) { <-time.After(time.Second); _, _ = s.Report(lampName, shows("ON", "w1")) }, "applied", nil, time.Second},
+		{"superseded", power("w1", "ON"), func(s *twin.Store) { <-time.After(time.Second); _, _ = s.Ask(lampName, power("w2", "OFF")) }, "superseded by w2: power", nil, time.Second},
+		{"deleted", power("w1", "ON"), func(s *twin.Store) { <-time.After(time.Second); _ = s.Delete(lampName) }, "superseded by deleted: power", nil, time.Second},
 		{"in trouble at the apply deadline", power("w1", "ON"), func(*twin.Store) {}, "pending, trouble: the device has not shown it within 10s", nil, 10 * time.Second},
 		{"the asker goes first", power("w1", "ON"), func(s *twin.Store) { _ = s.SetState(lampName, "offline", "c1") }, "pending", context.DeadlineExceeded, time.Minute},
 	}
@@ -255,7 +79,9 @@ func TestWaitDurable(t *testing.T) {
 		holder, stop := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() { j.run(holder, s) })
-		if err := s.WaitDurable(t.Context(), v.DecidedRev()); !errors.Is(err, twin.ErrDisk) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := s.WaitDurable(ctx, v.DecidedRev()); !errors.Is(err, twin.ErrDisk) {
 			t.Errorf("the disk fails: got %v, want %v", err, twin.ErrDisk)
 		}
 		if s.DiskError() == nil {
@@ -268,7 +94,7 @@ func TestWaitDurable(t *testing.T) {
 		j.fail(nil)
 		j.Wake()
 		synctest.Wait()
-		if err := s.WaitDurable(t.Context(), v.DecidedRev()); err != nil {
+		if err := s.WaitDurable(ctx, v.DecidedRev()); err != nil {
 			t.Errorf("the disk is well again: got %v", err)
 		}
 		if err := s.DiskError(); err != nil {
@@ -358,6 +184,8 @@ func TestStoreConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, j := newStore(t, "lamp", "other")
 		holder, stop := context.WithCancel(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
 		var loop, rims sync.WaitGroup
 		loop.Go(func() { j.run(holder, s) })
 		const rounds = 200
@@ -369,7 +197,7 @@ func TestStoreConcurrently(t *testing.T) {
 						t.Errorf("ask: %v", err)
 						return
 					}
-					if err := s.WaitDurable(t.Context(), v.DecidedRev()); err != nil {
+					if err := s.WaitDurable(ctx, v.DecidedRev()); err != nil {
 						t.Errorf("durable: %v", err)
 						return
 					}
@@ -400,7 +228,12 @@ func TestStoreConcurrently(t *testing.T) {
 			w := s.Watch()
 			defer w.Close()
 			for range rounds {
-				<-w.C()
+				select {
+				case <-w.C():
+				case <-ctx.Done():
+					t.Error("a change was not told")
+					return
+				}
 				for _, name := range w.Take() {
 					_, _ = s.Device(name)
 				}

@@ -1,9 +1,7 @@
 package simtest
 
 import (
-	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"twinbridge/twin"
@@ -30,7 +28,7 @@ type asked struct {
 	sent   bool         // offered to a node
 	took   map[*nodeProc]acceptance
 	over   map[*nodeProc]bool // it has ended there
-	forced bool // the device was moved by force meanwhile: the old node may know of another end
+	forced bool               // the device was moved by force meanwhile: the old node may know of another end
 }
 
 // acceptance is a node's taking of a wish.
@@ -46,6 +44,7 @@ type act struct {
 	life  int
 	store string
 	rev   uint64
+	at    time.Duration
 }
 
 // spot is a property of a device at a node.
@@ -60,10 +59,14 @@ type book struct {
 	w     *world
 	asked map[string]*asked
 	order []*asked
-	acts  map[string][]act // by device and property
+	acts  map[string][]act // by device and property; forgotten with what they were kept on
+	ever  map[string][]act // all of them
 	taken map[string][]time.Duration
 
 	first   map[spot]bool          // the next report is the first after coming online
+	online  map[spot]time.Duration // when it came online last
+	adopts  map[spot]bool          // a press on it was found on disk: the next report is expected, without restore
+	owed    map[string]twin.Value  // what a hub knew as expected when a node lost its disk
 	diff    map[spot]time.Duration // since when actual differs with nothing pending
 	conns   map[spot]string
 	revs    map[string]map[string]twin.Value // by node store: what each rev said of each property
@@ -82,7 +85,8 @@ type book struct {
 }
 
 func newBook(w *world) *book {
-	return &book{w: w, asked: map[string]*asked{}, acts: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
+	return &book{w: w, asked: map[string]*asked{}, acts: map[string][]act{}, ever: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
+		online: map[spot]time.Duration{}, adopts: map[spot]bool{}, owed: map[string]twin.Value{},
 		diff: map[spot]time.Duration{}, conns: map[spot]string{}, revs: map[string]map[string]twin.Value{},
 		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, stores: map[string]string{}, redefined: map[*lamp]bool{}}
 }
@@ -93,8 +97,6 @@ func (b *book) add(a *asked) {
 	b.asked[a.id] = a
 	b.order = append(b.order, a)
 }
-
-// --- wishes -----------------------------------------------------------------------------------------------------
 
 // houseAsks hands a wish of the house to a node and checks the answer.
 func (b *book) houseAsks(p *nodeProc, l *lamp, wish twin.Wish, now twin.Now) {
@@ -131,10 +133,21 @@ func (b *book) houseAsks(p *nodeProc, l *lamp, wish twin.Wish, now twin.Now) {
 
 func (b *book) acted(p *nodeProc, l *lamp, wish twin.Wish) {
 	for prop := range wish.Values {
-		k := propKey(l, prop)
-		b.acts[k] = append(b.acts[k], act{p, p.life, p.node.StoreID(), p.node.Rev()})
-		b.taken[k] = append(b.taken[k], b.w.at)
+		b.actedOn(p, propKey(l, prop))
 	}
+}
+
+func (b *book) actedOn(p *nodeProc, k string) {
+	t := act{p, p.life, p.node.StoreID(), p.node.Rev(), b.w.at}
+	b.acts[k] = append(b.acts[k], t)
+	b.ever[k] = append(b.ever[k], t)
+	b.take(k)
+}
+
+// take notes that somebody took a property.
+func (b *book) take(k string) {
+	b.taken[k] = append(b.taken[k], b.w.at)
+	delete(b.owed, k)
 }
 
 func (b *book) checkNoop(a *asked, before twin.View) {
@@ -156,40 +169,6 @@ func (b *book) checkWhole(a *asked, v twin.View) {
 	}
 }
 
-// guardNow makes a guard of what the cloud's reader sees.
-func (b *book) guardNow(l *lamp, wish twin.Wish) map[string]uint64 {
-	v, err := b.w.hub.hub.View(l.name)
-	if err != nil {
-		return nil
-	}
-	g := map[string]uint64{}
-	for prop := range wish.Values {
-		if q := v.Prop(prop); q != nil {
-			g[prop] = q.Rev
-		}
-	}
-	return g
-}
-
-// cloudAsks hands a wish of the cloud to the hub.
-func (b *book) cloudAsks(l *lamp, wish twin.Wish, now twin.Now) {
-	h := b.w.hub.hub
-	view, err := h.View(l.name)
-	if err != nil {
-		return
-	}
-	v, err := h.Ask(now, l.name, wish)
-	b.w.log("cloud wishes %s %v validFor=%s insist=%v guard=%v id=%s -> %s %v", l.name.Name, values(wish), wish.ValidFor, wish.Insist, wish.Guard, wish.ID, v.Outcome, err)
-	if err != nil {
-		return
-	}
-	a := &asked{id: wish.ID, lamp: l, wish: wish, at: b.w.at, seen: map[string]uint64{}, took: map[*nodeProc]acceptance{}, over: map[*nodeProc]bool{}}
-	for prop := range wish.Values {
-		a.seen[prop] = view.Prop(prop).Rev
-	}
-	b.add(a)
-}
-
 func values(w twin.Wish) map[string]string {
 	out := map[string]string{}
 	for k, v := range w.Values {
@@ -198,74 +177,8 @@ func values(w twin.Wish) map[string]string {
 	return out
 }
 
-// hubViews looks at the hub after a step: outcomes told to askers, and the views.
-func (b *book) hubViews() {
-	h := b.w.hub.hub
-	for _, a := range b.order {
-		if a.p != nil || a.gone {
-			continue
-		}
-		v, err := h.WishView(a.lamp.name, a.id)
-		if err != nil {
-			if a.told && a.out == "" {
-				b.w.fail("Durable", "wish %s was accepted and is unknown to the hub", a.id)
-			}
-			continue
-		}
-		if !h.Durable(v) {
-			continue
-		}
-		if !a.told {
-			a.told = true
-		}
-		if !v.Outcome.Ended() {
-			if a.out != "" {
-				b.w.fail("Told", "wish %s was told %s, and is pending again", a.id, a.out)
-			}
-			continue
-		}
-		b.cloudEnded(a, v)
-	}
-	for _, name := range h.Names() {
-		v, _ := h.View(name)
-		for i := range v.Props {
-			q := &v.Props[i]
-			k := v.Device.Node + " " + v.Device.UID + "." + q.Def.Name
-			if q.Rev != 0 && q.Rev < b.hubRev[k] {
-				b.w.fail("Monotone", "the hub's view of %s.%s went back from rev %d to %d", name, q.Def.Name, b.hubRev[k], q.Rev)
-			}
-			if q.Rev != 0 {
-				b.hubRev[k] = q.Rev
-			}
-		}
-	}
-}
-
-func (b *book) cloudEnded(a *asked, v twin.WishView) {
-	if a.out != "" {
-		if a.out != v.Outcome {
-			b.w.fail("Told", "wish %s was told %s, then %s", a.id, a.out, v.Outcome)
-		}
-		return
-	}
-	a.out, a.outAt, a.by, a.lost = v.Outcome, b.w.at, v.By, v.Lost
-	b.w.log("cloud learns: %s %s (%s)", a.id, v.Outcome, v.Reason)
-	b.w.saw("cloud " + string(v.Outcome))
-	house := v.Outcome == twin.Superseded && (v.By == "house" || v.By == "deleted" || v.By == "moved")
-	if a.former != "" && a.former == v.Outcome {
-		return // it was on its way when the node's disk was lost
-	}
-	if a.sent && a.byNode == "" && !house && !a.forced {
-		b.w.fail("Told", "the hub ended wish %s as %s, although it was sent and no node said so", a.id, v.Outcome)
-	}
-	if a.byNode != "" && a.byNode != v.Outcome {
-		b.w.fail("Told", "wish %s: the node said %s, the asker was told %s", a.id, a.byNode, v.Outcome)
-	}
-	b.checkOutcome(a)
-}
-
 // nodeWishes looks at the outcomes of the house's wishes after a step of their node.
-func (b *book) nodeWishes(p *nodeProc) {
+func (b *book) nodeWishes(p *nodeProc, what string) {
 	b.step.ended = false
 	for _, a := range b.order {
 		if _, took := a.took[p]; !took || a.p == nil && a.over[p] {
@@ -273,8 +186,12 @@ func (b *book) nodeWishes(p *nodeProc) {
 		}
 		v, err := p.node.WishView(a.lamp.name, a.id)
 		if a.p == nil {
-			if a.over[p] = err == nil && v.Outcome.Ended(); a.over[p] && a.wish.Press() && v.Outcome != twin.Applied {
-				b.step.ended = true
+			a.over[p] = err == nil && v.Outcome.Ended()
+			if a.over[p] && v.Outcome == twin.Superseded && v.By != "" {
+				b.checkRest(a, v.Lost)
+			}
+			if a.over[p] && a.wish.Press() && v.Outcome != twin.Applied {
+				b.pressEnded(p, a, what, v)
 			}
 			continue
 		}
@@ -292,9 +209,22 @@ func (b *book) nodeWishes(p *nodeProc) {
 		b.w.log("%s: %s %s (%s)", p.name, a.id, v.Outcome, v.Reason)
 		b.w.saw("house " + string(v.Outcome))
 		if a.wish.Press() && v.Outcome != twin.Applied {
-			b.step.ended = true
+			b.pressEnded(p, a, what, v)
 		}
 		b.checkOutcome(a)
+	}
+}
+
+func (b *book) pressEnded(p *nodeProc, a *asked, what string, v twin.WishView) {
+	b.step.ended = true
+	if what != "start" {
+		return
+	}
+	b.w.saw("press found on disk")
+	for prop := range a.wish.Values {
+		if !slices.Contains(v.Lost, prop) {
+			b.adopts[spot{p, a.lamp.name, prop}] = true
+		}
 	}
 }
 
@@ -311,15 +241,18 @@ func (b *book) checkOutcome(a *asked) {
 			}
 		}
 	case twin.Superseded:
-		if a.by == "deleted" || a.by == "moved" || a.by == "definition" || a.by == "" {
+		if a.by == "deleted" || a.by == "moved" || a.by == "definition" || a.by == "" || a.by == "house" || a.by == "hub restored" {
 			return
 		}
+		if a.p != nil {
+			b.checkRest(a, a.lost)
+		}
 		for _, prop := range a.lost {
-			if !slices.ContainsFunc(b.taken[propKey(a.lamp, prop)], func(t time.Duration) bool { return a.p == nil || t >= a.at }) {
+			if a.by != "house" && !slices.ContainsFunc(b.taken[propKey(a.lamp, prop)], func(t time.Duration) bool { return a.p == nil || t >= a.at }) {
 				b.w.fail("Explained", "wish %s ended superseded by %s on %s, but nobody took it", a.id, a.by, prop)
 			}
 		}
-		if a.by != "house" && a.by != "hub restored" && b.asked[a.by] == nil && !known(a.by) {
+		if b.asked[a.by] == nil && !known(a.by) {
 			b.w.fail("Explained", "wish %s ended superseded by %s, which does not exist", a.id, a.by)
 		}
 	case twin.Failed, twin.Expired:
@@ -327,6 +260,18 @@ func (b *book) checkOutcome(a *asked) {
 			b.w.fail("Explained", "standing wish %s ended %s", a.id, a.out)
 		}
 	case twin.Pending, twin.Refused:
+	}
+}
+
+// checkRest: a wish that ended superseded was carried out in what it did not lose.
+func (b *book) checkRest(a *asked, lost []string) {
+	if b.redefined[a.lamp] {
+		return
+	}
+	for prop, want := range a.wish.Values {
+		if !slices.Contains(lost, prop) && !b.had(a.lamp, prop, want, a.at-2*time.Second, b.w.at) {
+			b.w.fail("Whole", "wish %s lost only %v, and its property %s was dropped with them", a.id, lost, prop)
+		}
 	}
 }
 
@@ -348,125 +293,4 @@ func (b *book) had(l *lamp, prop string, v twin.Value, from, to time.Duration) b
 		}
 	}
 	return false
-}
-
-// --- the link ---------------------------------------------------------------------------------------------------
-
-// told: a node tells decisions. Each must be on its disk, and no rev may come back with another content.
-func (b *book) told(p *nodeProc, d twin.Decisions) {
-	if d.Rev > p.node.DurableRev() {
-		b.w.fail("Durable", "%s tells rev %d, on disk is %d", p.name, d.Rev, p.node.DurableRev())
-	}
-	b.w.log("%s tells up to rev %d: %d devices, %d gone", p.name, d.Rev, len(d.Devices), len(d.Gone))
-	if b.toldRev[p] == nil {
-		b.toldRev[p] = map[string]uint64{}
-	}
-	b.toldRev[p][d.NodeStore] = max(b.toldRev[p][d.NodeStore], d.Rev)
-	if b.revs[d.NodeStore] == nil {
-		b.revs[d.NodeStore] = map[string]twin.Value{}
-	}
-	for _, dev := range d.Devices {
-		for _, q := range dev.Props {
-			k := dev.UID + "." + q.Name + "@" + strconv.FormatUint(q.Rev, 10)
-			if old, ok := b.revs[d.NodeStore][k]; ok && old != q.Expected {
-				b.w.fail("Monotone", "%s: rev %d of %s.%s was %s, now it is %s", p.name, q.Rev, dev.Name, q.Name, old, q.Expected)
-			}
-			b.revs[d.NodeStore][k] = q.Expected
-		}
-		b.outcomes(p, dev.Outcomes)
-	}
-	for _, g := range d.Gone {
-		b.outcomes(p, g.Outcomes)
-	}
-}
-
-func (b *book) outcomes(p *nodeProc, told []twin.OutcomeTold) {
-	for _, o := range told {
-		a := b.asked[o.ID]
-		if a == nil || a.gone || a.forced {
-			continue
-		}
-		if a.byNode != "" && a.byNode != o.Outcome {
-			b.w.fail("Told", "wish %s: a node told %s, then %s told %s", a.id, a.byNode, p.name, o.Outcome)
-		}
-		a.byNode, a.teller = o.Outcome, p
-	}
-}
-
-func (b *book) hubOffers(c twin.CloudWish) {
-	if a := b.asked[c.ID]; a != nil {
-		a.sent = true
-		if !a.told && !a.gone {
-			b.w.fail("Durable", "wish %s was offered before it was on the hub's disk", a.id)
-		}
-	}
-}
-
-func (b *book) hubGreeted(p *nodeProc, h twin.NodeHello) {
-	if b.stores[p.name] != h.NodeStore {
-		b.stores[p.name] = h.NodeStore
-		maps.DeleteFunc(b.hubRev, func(k string, _ uint64) bool { return len(k) > len(p.name) && k[:len(p.name)] == p.name })
-	}
-}
-
-// beforeOffer and afterOffer watch how a node takes a wish of the cloud.
-func (b *book) beforeOffer(p *nodeProc, c twin.CloudWish) {
-	b.step.firsts = nil
-	v, err := p.node.WishView(c.Device, c.ID)
-	b.w.log("%s is offered %s (number %d, session %q)", p.name, c.ID, c.Number, c.Session)
-	b.offerWas = offerWas{v, err == nil}
-}
-
-func (b *book) afterOffer(p *nodeProc, c twin.CloudWish) {
-	v, err := p.node.WishView(c.Device, c.ID)
-	was := b.offerWas
-	if err != nil || !v.At.Equal(b.w.wall) || was.known && was.view.At.Equal(v.At) || v.Outcome != twin.Pending && v.Outcome != twin.Applied {
-		return
-	}
-	l := b.w.lamp(c.Device)
-	for prop := range c.Values {
-		k := propKey(l, prop)
-		b.taken[k] = append(b.taken[k], b.w.at)
-	}
-	b.checkHouseWins(p, l, c)
-	a := b.asked[c.ID]
-	if a == nil {
-		return
-	}
-	if t, took := a.took[p]; took && t.store == p.node.StoreID() && !(a.gone && b.redefined[l]) {
-		b.w.fail("Once", "%s took wish %s twice", p.name, c.ID)
-	}
-	a.over[p] = false
-	a.took[p] = acceptance{p.node.StoreID(), p.node.Rev(), b.w.at}
-	a.noop = v.Outcome == twin.Applied
-	b.w.saw("cloud wish taken")
-	if after, err := p.node.View(b.w.now(), c.Device); err == nil && v.Outcome == twin.Pending {
-		b.checkWhole(a, after)
-	}
-}
-
-// checkHouseWins: no waited wish takes effect over an act of the house that its asker had not seen.
-func (b *book) checkHouseWins(p *nodeProc, l *lamp, c twin.CloudWish) {
-	if c.Session != "" && c.Session == p.node.Session() {
-		return
-	}
-	b.w.saw("waited wish taken")
-	if view, err := p.node.View(b.w.now(), c.Device); c.Insist || err == nil && view.Device.Policy.CloudInsists {
-		return
-	}
-	for prop := range c.Values {
-		for _, t := range b.acts[propKey(l, prop)] {
-			if t.p != p {
-				continue
-			}
-			if same := c.SeenStore == p.node.StoreID() && t.store == c.SeenStore; same && t.rev > c.Seen[prop] || !same && t.life == p.life && t.rev != 0 {
-				b.w.fail("HouseWins", "waited wish %s on %s (seen rev %d) took effect over an act of the house (rev %d)", c.ID, prop, c.Seen[prop], t.rev)
-			}
-		}
-	}
-}
-
-type offerWas struct {
-	view  twin.WishView
-	known bool
 }

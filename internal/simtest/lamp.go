@@ -135,7 +135,7 @@ func (l *lamp) hear(p *nodeProc, d delta) {
 	if m == nil || m.conn == "" {
 		return
 	}
-	if l.w.chance(2) && !l.w.quiet {
+	if l.w.chance(5) && !l.w.quiet {
 		l.w.saw("delta lost")
 		return
 	}
@@ -225,7 +225,11 @@ func (m *mapper) cycle(conn string) {
 		return
 	}
 	m.reportAll("cycle")
-	m.l.w.after(m.l.kind.cycle, func() { m.cycle(conn) })
+	next := m.l.kind.cycle
+	if m.l.w.quiet {
+		next = max(next, 2*time.Second) // nothing new is learned from a dense one
+	}
+	m.l.w.after(next, func() { m.cycle(conn) })
 }
 
 func (m *mapper) reportAll(why string) {

@@ -99,7 +99,7 @@ func (p *nodeProc) step(what string, do func(twin.Now)) {
 
 // settle looks at what a step changed: views, deltas, disk, timers, link.
 func (p *nodeProc) settle(what string) {
-	p.w.book.nodeWishes(p)
+	p.w.book.nodeWishes(p, what)
 	for _, name := range p.node.TakeChanged() {
 		v, err := p.node.View(p.w.now(), name)
 		if err != nil {
@@ -166,21 +166,20 @@ func (p *nodeProc) commit(lazy bool) {
 		if p.life != life {
 			return
 		}
-		p.busy = false
-		if p.bad {
+		if p.bad { // the journal backs off before it tries again
 			p.step("disk error", func(now twin.Now) { p.node.Committed(now, b, errDisk) })
+			p.w.after(p.w.between(100*time.Millisecond, time.Second), func() {
+				if p.life == life {
+					p.busy = false
+					p.step("retry", func(twin.Now) {})
+				}
+			})
 			return
 		}
+		p.busy = false
 		p.disk.write(b.Records)
 		p.step("committed", func(now twin.Now) { p.node.Committed(now, b, nil) })
 	})
-	if p.bad { // try again later: settle comes by at the next step
-		p.w.after(500*time.Millisecond, func() {
-			if p.life == life {
-				p.step("retry", func(twin.Now) {})
-			}
-		})
-	}
 }
 
 func (p *nodeProc) flush(life int) {

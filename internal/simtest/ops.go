@@ -39,6 +39,9 @@ func (w *world) setup() {
 		l.kind.state = l.kind.echo || w.chance(60)
 		if w.chance(50) {
 			l.kind.cycle = w.between(500*time.Millisecond, 3*time.Second)
+			if !l.kind.echo && w.chance(50) {
+				l.kind.cycle = w.between(20*time.Millisecond, 200*time.Millisecond)
+			}
 		}
 		for _, prop := range props {
 			l.set(prop, w.value(prop), nil)
@@ -165,9 +168,9 @@ func (w *world) pick() {
 		l := w.anyLamp()
 		l.broken = !l.broken
 		w.log("%s broken: %v", l.name.Name, l.broken)
-	case k < 86:
-		w.stores()
 	case k < 88:
+		w.stores()
+	case k < 89:
 		p := w.anyNode()
 		p.bad = !p.bad
 		w.log("%s disk bad: %v", p.name, p.bad)
@@ -200,6 +203,9 @@ func (w *world) wish() twin.Wish {
 	}
 	if w.chance(30) {
 		wish.ValidFor = w.between(500*time.Millisecond, 30*time.Second)
+		if w.chance(30) {
+			wish.ValidFor = w.between(20*time.Millisecond, 300*time.Millisecond)
+		}
 	}
 	return wish
 }
@@ -226,6 +232,9 @@ func (w *world) cloudWish() {
 		wish.Guard = w.book.guardNow(l, wish)
 	}
 	w.hub.step(func(now twin.Now) { w.book.cloudAsks(l, wish, now) })
+	if w.chance(20) { // a copy with a wish under way
+		w.after(w.between(2*time.Millisecond, 50*time.Millisecond), func() { w.hub.old = append(w.hub.old, maps.Clone(w.hub.disk)) })
+	}
 }
 
 func (w *world) mapperComesOrGoes() {
@@ -265,7 +274,7 @@ func (w *world) stores() {
 		}
 	default:
 		if len(w.hub.old) > 0 {
-			i := w.rng.IntN(len(w.hub.old))
+			i := max(w.rng.IntN(len(w.hub.old)), w.rng.IntN(len(w.hub.old)))
 			w.log("the hub gets old disk %d back", i)
 			w.saw("hub old disk")
 			w.hub.crash()
@@ -293,7 +302,7 @@ func (w *world) moveOrDelete() {
 		if p.node != nil && slices.Contains(p.node.Names(), own.name) {
 			p.step("delete", func(now twin.Now) {
 				w.log("%s deletes %s", p.name, own.name.Name)
-				w.book.deletes(own)
+				w.book.redefines(own)
 				_ = p.node.Delete(now, own.name)
 			})
 			w.defineOwn(own)
@@ -310,7 +319,7 @@ func (w *world) moveOrDelete() {
 	if w.chance(30) {
 		w.hub.step(func(now twin.Now) {
 			w.log("cloud deletes %s", l.name.Name)
-			w.book.deletes(l)
+			w.book.redefines(l)
 			_ = h.Delete(now, l.name)
 		})
 		return

@@ -92,7 +92,7 @@ func (s *session) send(dir *direction, arrive func()) {
 		return
 	}
 	delay := s.w.between(200*time.Microsecond, 30*time.Millisecond)
-	if s.w.chance(3) && !s.w.quiet {
+	if s.w.chance(5) && !s.w.quiet {
 		delay = s.w.between(0, 8*time.Second)
 	}
 	if s.lossy && s.w.chance(8) && !s.w.quiet {
@@ -104,7 +104,7 @@ func (s *session) send(dir *direction, arrive func()) {
 	dir.last = at
 	// What was on its way when the link was cut may still arrive, long after.
 	s.w.after(at-s.w.at, func() {
-		dir.ended = dir.ended || s.dead && !s.w.chance(40)
+		dir.ended = dir.ended || s.dead && !s.w.chance(60)
 		if !dir.ended {
 			arrive()
 		}
@@ -190,6 +190,7 @@ func (s *session) nodeTalks() {
 						other.link.cut() // a hub with a new store begins every session anew
 					}
 				}
+				return
 			}
 			s.w.book.hubGreeted(s.node, hello)
 		})

@@ -43,6 +43,7 @@ func (b *book) says(p *nodeProc, l *lamp, state, conn string) {
 	if v, ok := p.views[l.name]; ok && state == "online" && (v.Presence != twin.Online || b.conns[s] != conn) {
 		for _, prop := range props {
 			b.first[spot{p, l.name, prop}] = true
+			b.online[spot{p, l.name, prop}] = b.w.at
 		}
 	}
 	b.conns[s] = conn
@@ -76,6 +77,14 @@ func (b *book) nodeView(p *nodeProc, what string, before, v twin.View, had bool)
 		}
 		q, old := &v.Props[i], &before.Props[i]
 		s := spot{p, l.name, q.Def.Name}
+		if q.Wish != "" && !q.Restore || what == "report" && q.Wish == "" {
+			delete(b.adopts, s)
+		}
+		if old.Wish != "" && !old.Restore && q.Wish == "" && q.Actual != old.Expected && !defining {
+			if wv, err := p.node.WishView(l.name, old.Wish); err == nil && wv.Outcome == twin.Superseded && !slices.Contains(wv.Lost, s.prop) {
+				b.w.fail("Whole", "%s: wish %s lost %v, and its property %s was dropped with them", p.name, old.Wish, wv.Lost, s.prop)
+			}
+		}
 		if q.Expected != old.Expected || q.Origin != old.Origin {
 			b.w.log("%s: %s.%s expected %s by %s (%s)", p.name, l.name.Name, s.prop, q.Expected, q.Origin, what)
 		}
@@ -100,6 +109,11 @@ func (b *book) nodeView(p *nodeProc, what string, before, v twin.View, had bool)
 			delete(b.diff, s)
 		}
 	}
+	if v.Presence == twin.Online && before.Presence != twin.Online {
+		for _, prop := range props {
+			b.online[spot{p, l.name, prop}] = b.w.at
+		}
+	}
 	if v.Presence != before.Presence && had {
 		b.w.log("%s: %s is %s", p.name, l.name.Name, v.Presence)
 	}
@@ -109,8 +123,7 @@ func (b *book) nodeView(p *nodeProc, what string, before, v twin.View, had bool)
 // came online.
 func (b *book) deviceActed(p *nodeProc, l *lamp, s spot, q *twin.PropertyView) {
 	k := propKey(l, s.prop)
-	b.acts[k] = append(b.acts[k], act{p, p.life, p.node.StoreID(), p.node.Rev()})
-	b.taken[k] = append(b.taken[k], b.w.at)
+	b.actedOn(p, k)
 	b.w.saw("act of the device")
 	marked := b.step.report != nil && b.step.report.Props[s.prop].Act
 	if since, running := b.diff[s]; !marked && (!running || b.w.at-since < time.Second) {
@@ -125,6 +138,9 @@ func (b *book) deviceActed(p *nodeProc, l *lamp, s spot, q *twin.PropertyView) {
 	past := l.past[s.prop]
 	for i := len(past) - 1; i >= 0; i-- {
 		if past[i].v == q.Expected {
+			if past[i].at < b.online[s]-50*time.Millisecond {
+				b.w.fail("Follow", "%s: expected of %s follows a hand of %s, before it came online", p.name, k, past[i].at)
+			}
 			if past[i].by == p {
 				b.w.fail("Follow", "%s: expected of %s became %s by an act of the device, but it was a mapper that drove it", p.name, k, q.Expected)
 			}
@@ -136,6 +152,10 @@ func (b *book) deviceActed(p *nodeProc, l *lamp, s spot, q *twin.PropertyView) {
 
 // checkRestore: a hand on the switch is not undone, but by a restore that has one of its reasons.
 func (b *book) checkRestore(p *nodeProc, l *lamp, prop, what string) {
+	s := spot{p, l.name, prop}
+	if b.adopts[s] {
+		b.w.fail("NoGhost", "%s: %s.%s is put back after a start, although a press on it had run out", p.name, l.name.Name, prop)
+	}
 	if l.hold || b.step.ended || b.step.firsts[prop] {
 		return
 	}
@@ -145,6 +165,21 @@ func (b *book) checkRestore(p *nodeProc, l *lamp, prop, what string) {
 		}
 	}
 	b.w.fail("NoGhost", "%s: %s.%s is put back for no reason (%s)", p.name, l.name.Name, prop, what)
+}
+
+// checkHouseActed: a wish that ended by the house names an act that its asker had not seen, or a settle time runs.
+func (b *book) checkHouseActed(p *nodeProc, c twin.CloudWish, v twin.WishView) {
+	for _, prop := range v.Lost {
+		if _, running := b.diff[spot{p, c.Device, prop}]; running {
+			return
+		}
+		for _, t := range b.ever[c.Device.Name+"."+prop] {
+			if t.p == p && (c.SeenStore != p.node.StoreID() || t.store != c.SeenStore || t.rev > c.Seen[prop]) {
+				return
+			}
+		}
+	}
+	b.w.fail("Explained", "%s ended wish %s by an act of the house on %v, but nobody acted", p.name, c.ID, v.Lost)
 }
 
 // offered looks at a delta: a wish's properties go together.
@@ -228,6 +263,8 @@ func (b *book) nodeDies(p *nodeProc) {
 }
 
 func (b *book) forget(p *nodeProc) {
+	maps.DeleteFunc(b.online, func(s spot, _ time.Duration) bool { return s.p == p })
+	maps.DeleteFunc(b.adopts, func(s spot, _ bool) bool { return s.p == p })
 	maps.DeleteFunc(b.first, func(s spot, _ bool) bool { return s.p == p })
 	maps.DeleteFunc(b.diff, func(s spot, _ time.Duration) bool { return s.p == p })
 	maps.DeleteFunc(b.conns, func(s spot, _ string) bool { return s.p == p })
@@ -239,6 +276,7 @@ func (b *book) nodeDestroyed(p *nodeProc) {
 		delete(b.revs, store)
 	}
 	delete(b.toldRev, p)
+	b.owe(p)
 	for k := range b.acts {
 		b.acts[k] = slices.DeleteFunc(b.acts[k], func(t act) bool { return t.p == p })
 	}
@@ -249,6 +287,31 @@ func (b *book) nodeDestroyed(p *nodeProc) {
 		delete(a.took, p)
 		if a.teller == p {
 			a.former, a.byNode, a.teller = a.byNode, "", nil
+		}
+	}
+}
+
+// owe notes what the hub knows as expected at a node that has just lost its disk: it has to come back.
+func (b *book) owe(p *nodeProc) {
+	for _, l := range b.w.lamps { // an old disk has its own past
+		for _, prop := range props {
+			if l.mappers[p] != nil {
+				delete(b.owed, propKey(l, prop))
+			}
+		}
+	}
+	if b.w.hub.hub == nil || len(p.disk) != 0 {
+		return
+	}
+	for _, l := range b.w.lamps {
+		v, err := b.w.hub.hub.View(l.name)
+		if err != nil || v.Device.Node != p.name || l.hold {
+			continue
+		}
+		for i := range v.Props {
+			if q := &v.Props[i]; q.Wish == "" && q.Rev != 0 && !q.Expected.Absent() {
+				b.owed[propKey(l, q.Def.Name)] = q.Expected
+			}
 		}
 	}
 }
@@ -267,7 +330,10 @@ func (b *book) nodeLost(p *nodeProc, name twin.Name) {
 	maps.DeleteFunc(b.diff, func(s spot, _ time.Duration) bool { return s.p == p && s.name == name })
 }
 
-func (b *book) hubOpens() { clear(b.hubRev) }
+func (b *book) hubOpens() {
+	clear(b.hubRev)
+	clear(b.stores)
+}
 
 // hubDies: wishes that were not on disk are gone, and their askers had no answer.
 func (b *book) hubDies() {
@@ -286,6 +352,7 @@ func (b *book) hubDestroyed() {
 		}
 	}
 	clear(b.hubRev)
+	clear(b.owed)
 }
 
 // forced: a device was taken from a node that could not be asked. What that node still says is ignored.
@@ -297,8 +364,12 @@ func (b *book) forced(l *lamp) {
 	}
 }
 
-func (b *book) redefines(l *lamp) { b.redefined[l] = true }
-func (b *book) deletes(l *lamp)   { b.redefined[l] = true }
+func (b *book) redefines(l *lamp) {
+	b.redefined[l] = true
+	for _, prop := range props {
+		delete(b.owed, propKey(l, prop))
+	}
+}
 
 // --- the end ----------------------------------------------------------------------------------------------------
 
@@ -333,6 +404,12 @@ func (b *book) final() {
 			continue
 		}
 		nv, _ := at.node.View(b.w.now(), l.name)
+		for i := range nv.Props {
+			q := &nv.Props[i]
+			if owed, ok := b.owed[propKey(l, q.Def.Name)]; ok && owed != q.Expected {
+				b.w.fail("Kept", "%s.%s: %s was expected when the node lost its disk, and is %s now", l.name, q.Def.Name, owed, q.Expected)
+			}
+		}
 		b.sameView(l, nv, hv)
 	}
 }

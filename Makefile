@@ -1,0 +1,126 @@
+# Two commands are enough: `make run` starts a home with a lamp, `make test` shows that it works. Both bring what they
+# need; on a fresh Debian only Go 1.26 and make have to be there. `make help` lists the rest.
+
+SHELL       := /bin/sh
+MAKEFLAGS   += --no-builtin-rules
+.SUFFIXES:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Go as its own installer leaves it need not be in PATH.
+export PATH := $(PATH):/usr/local/go/bin
+
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS     := -s -w -buildid= -X main.version=$(VERSION)
+BUILD       := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+CACHE       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinbridge
+# The tools are built once per version: the folder is named after what pins them.
+TOOLS       := $(CACHE)/tools/$(shell cat tools/go.mod tools/go.sum | cksum | cut -d' ' -f1)
+
+SEEDS       ?= 2000
+FUZZTIME    ?= 60s
+DATA        ?= ./.twinbridge
+PKG         ?= ./...
+
+# What the tests use beside Go: the race detector wants a C compiler; the broker and the binary are spoken to with other
+# people's programs; the emulated board needs an emulator and what unpacks a kernel and makes its start image.
+NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
+NEED_PEERS  := mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
+NEED_BOARD  := qemu-system-aarch64=qemu-system-arm cpio=cpio xz=xz-utils
+
+# Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
+E2E         := ./test/e2e/...
+BOARD       := ./test/gpio/...
+
+##@ The two that matter
+
+run: build ## Build, and start an edge node with a lamp; data in ./.twinbridge (DATA=folder)
+	./bin/twinbridge edge --data $(DATA) --demo
+
+test: unit sim e2e test-gpio ## All tests: unit (race detector), simulation, end to end, emulated board
+
+##@ Building
+
+build: go ## Build ./bin/twinbridge: static, reproducible
+	$(BUILD) -o bin/ ./cmd/twinbridge
+
+clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge forgets it
+	rm -rf bin
+
+##@ Parts of `make test`
+
+unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, mosquitto-clients
+	@tools/need "unit tests" $(NEED_RACE) $(NEED_PEERS)
+	go vet -tags board ./...
+	go test -race -timeout 10m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$'),$(PKG))
+
+# The simulation runs in one thread, where the race detector would find nothing and take ten times as long.
+sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories
+	go test -timeout 60m -count 1 ./internal/simtest -v -seeds $(SEEDS)
+
+e2e: go ## The real binary, driven as people do; installs mosquitto-clients, curl
+	@tools/need "end-to-end tests" $(NEED_PEERS)
+	go test -p 1 -timeout 10m -count 1 $(E2E)
+
+test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU, cpio, xz-utils; fetches a Debian kernel
+	@if tools/need "tests on an emulated board" $(NEED_BOARD); then \
+		go test -tags board -p 1 -timeout 15m -count 1 -v $(BOARD); \
+	elif [ "$$CI" = true ]; then \
+		exit 1; \
+	else \
+		echo "test-gpio: left out, see above" >&2; \
+	fi
+
+##@ Longer
+
+test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills, each fuzz target 60 s
+	$(MAKE) unit
+	$(MAKE) sim SEEDS=20000
+	LONG=1 $(MAKE) e2e
+	$(MAKE) test-gpio
+	$(MAKE) fuzz
+
+fuzz: go ## Every fuzz target for FUZZTIME=60s (PKG=./edge/eventbus/...)
+	tools/fuzz $(FUZZTIME) $(PKG)
+
+bench: go ## All benchmarks
+	go test -run '^$$' -bench . -benchmem $(PKG)
+
+##@ Checks without running
+
+lint: $(TOOLS)/golangci-lint $(TOOLS)/staticcheck $(TOOLS)/gofumpt ## golangci-lint, staticcheck, gofumpt; builds them once (some minutes)
+	$(TOOLS)/golangci-lint config verify
+	$(TOOLS)/golangci-lint run
+	$(TOOLS)/staticcheck -tags board ./...
+	@unformatted=$$($(TOOLS)/gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted; make fmt does it:" $$unformatted >&2; exit 1; fi
+
+fmt: $(TOOLS)/golangci-lint ## Format all Go files: gofumpt, imports in groups
+	$(TOOLS)/golangci-lint fmt
+
+vuln: $(TOOLS)/govulncheck ## Known vulnerabilities; needs the internet (VULNDB=file:///folder reads a copy)
+	@tools/need "a look at the vulnerability database" curl=curl
+	tools/vuln $(TOOLS)/govulncheck $(VULNDB)
+
+# The tools lie outside the tree and are built from tools/go.mod.
+TOOL_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+TOOL_staticcheck   := honnef.co/go/tools/cmd/staticcheck
+TOOL_gofumpt       := mvdan.cc/gofumpt
+TOOL_govulncheck   := golang.org/x/vuln/cmd/govulncheck
+
+$(TOOLS)/%: | go
+	@echo "building $* into $(TOOLS)"
+	cd tools && CGO_ENABLED=0 go build -trimpath -buildvcs=false -o $@ $(TOOL_$*)
+
+##@ Help
+
+go:
+	@go version >/dev/null 2>&1 || { echo "Go 1.26 or later is needed and not in PATH: https://go.dev/dl/" >&2; exit 1; }
+
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run test build clean unit sim e2e test-gpio test-long fuzz bench lint fmt vuln go help

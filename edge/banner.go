@@ -1,0 +1,105 @@
+package edge
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"twinbridge/twin"
+)
+
+// banner tells a person what runs, how to switch a lamp in three ways, and where things lie. Its last line, which begins
+// with "ready:", is for programs: the addresses as they really are.
+func (o *Options) banner(store *twin.Store, mqtt, metrics, devices string) {
+	var b strings.Builder
+	names := store.Devices()
+	fmt.Fprintf(&b, "\ntwinbridge %s, node %s\n", o.Version, o.Config.Node.Name)
+	if name, property, ok := lampOf(store, names); ok {
+		o.switches(&b, name, property, mqtt)
+	} else if len(names) > 0 {
+		fmt.Fprintf(&b, "\nLook at the devices from another terminal:\n    %s device list%s\n", o.Program, o.dataFlag())
+	} else {
+		fmt.Fprintf(&b, "\nNo device is defined yet. Put a manifest into %s, or\n    %s apply -f FILE%s\n", devices, o.Program, o.dataFlag())
+	}
+	fmt.Fprintf(&b, "\nDevices are defined in %s (edit them while this runs),\nthe configuration is %s, the state %s.\nCtrl-C stops.\n\n",
+		devices, o.File, filepath.Join(o.Data, storeName))
+	fmt.Fprintf(&b, "ready: mqtt %s, socket %s", mqtt, Socket(o.Data))
+	if metrics != "" {
+		fmt.Fprintf(&b, ", metrics http://%s/metrics", metrics)
+	}
+	fmt.Fprintf(&b, ", %s, %d ms after the start\n", plural(len(names), "device"), time.Since(o.Started).Milliseconds())
+	fmt.Fprint(o.Out, b.String())
+}
+
+// switches prints lines that can be pasted into a shell.
+func (o *Options) switches(b *strings.Builder, name twin.Name, property, mqtt string) {
+	bare := name.String()
+	if name.Namespace == twin.DefaultNamespace {
+		bare = name.Name
+	}
+	host, port, err := net.SplitHostPort(reachable(mqtt))
+	if err != nil {
+		host, port = mqtt, "1883"
+	}
+	address := ""
+	if host != "127.0.0.1" && host != "::1" {
+		address = " -h " + host
+	}
+	if port != "1883" {
+		address += " -p " + port
+	}
+	if o.Config.MQTT.User != "" {
+		address += " -u " + quote(o.Config.MQTT.User) + " -P PASSWORD"
+	}
+	update := fmt.Sprintf(`{"event_id":"","timestamp":0,"twin":{%q:{"expected":{"value":"OFF"},"metadata":{"type":"Updated"}}}}`, property)
+	fmt.Fprintf(b, "\nSwitch %s from another terminal:\n", name)
+	fmt.Fprintf(b, "    %s device set %s %s=ON --wait 5s%s\n", o.Program, quote(bare), property, o.dataFlag())
+	fmt.Fprintf(b, "    curl --unix-socket %s -X PATCH -H 'Content-Type: application/json' -d '{\"expected\":{%q:\"OFF\"}}' %s\n",
+		quote(Socket(o.Data)), property, quote("http://edge/v1/devices/"+name.String()+"/expected?wait=5s"))
+	fmt.Fprintf(b, "    mosquitto_pub%s -t %s -m %s\n", address, quote("$hw/events/device/"+name.String()+"/twin/update"), quote(strings.Replace(update, "OFF", "ON", 1)))
+	fmt.Fprintf(b, "Follow it:\n    %s device watch%s\n", o.Program, o.dataFlag())
+}
+
+func (o *Options) dataFlag() string {
+	if o.DataArg == "" {
+		return ""
+	}
+	return " --data " + quote(o.DataArg)
+}
+
+// lampOf finds a device to show: the first with a property that takes ON and OFF.
+func lampOf(store *twin.Store, names []twin.Name) (twin.Name, string, bool) {
+	const most = 1000 // devices that are looked at
+	for _, name := range names[:min(len(names), most)] {
+		v, err := store.Device(name)
+		if err != nil {
+			continue
+		}
+		for _, p := range v.Device.Props {
+			if p.Access == twin.ReadWrite && p.Check(twin.StringValue("ON")) == nil && p.Check(twin.StringValue("OFF")) == nil && len(p.Enum) > 0 {
+				return name, p.Name, true
+			}
+		}
+	}
+	return twin.Name{}, "", false
+}
+
+// quote makes a word that a shell takes as it is.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

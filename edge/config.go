@@ -1,0 +1,163 @@
+package edge
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"twinbridge/internal/config"
+	"twinbridge/twin"
+)
+
+// Config is what stands in twinbridge.yaml.
+type Config struct {
+	Node    NodeConfig    `yaml:"node" doc:"The edge node."`
+	MQTT    MQTTConfig    `yaml:"mqtt" doc:"MQTT, which mappers speak."`
+	Mapper  MapperSection `yaml:"mapper" doc:"The mapper that moves this node's own devices."`
+	Devices DevicesConfig `yaml:"devices" doc:"Devices that this node defines itself."`
+	Metrics MetricsConfig `yaml:"metrics" doc:"Numbers for Prometheus. They can also be read through the socket: curl --unix-socket edge.sock http://edge/metrics"`
+	Log     LogConfig     `yaml:"log" doc:"What is written to standard error."`
+}
+
+// NodeConfig is about the node itself.
+type NodeConfig struct {
+	Name string `yaml:"name" doc:"Name of the node, unique among the nodes of a hub"`
+}
+
+// MQTTConfig is about the broker in this process, and about the one that a mapper speaks to.
+type MQTTConfig struct {
+	Listen   string `yaml:"listen" doc:"Address of the broker in this process, host:port; port 0 takes any free one. On a loopback address everybody may connect; elsewhere user and password are needed"`
+	Broker   string `yaml:"broker" doc:"Broker that the mapper speaks to, as tcp://host:port or ssl://host:port; none means the one in this process, and for a mapper in a process of its own the address of mqtt.listen"`
+	User     string `yaml:"user" doc:"User that a client has to name to the broker in this process, and that the mapper names to its broker; none means that nobody has to"`
+	Password string `yaml:"password" doc:"Password of that user"`
+	CA       string `yaml:"ca" doc:"File with the certificates (PEM) that vouch for a broker with ssl://; none means those of the system"`
+}
+
+// MapperSection is about the mapper in this process.
+type MapperSection struct {
+	Enabled bool     `yaml:"enabled" doc:"Whether this process moves devices; if not, start twinbridge mapper or another mapper beside it"`
+	Drivers []string `yaml:"drivers" doc:"Drivers that the mapper may use: gpio (lines of the kernel), rpio (registers of older Raspberry Pis), sim (devices that exist in memory only)"`
+}
+
+// DevicesConfig is about manifests.
+type DevicesConfig struct {
+	Folder string `yaml:"folder" doc:"Folder of KubeEdge manifests (YAML or JSON), read at the start and at each change; none means devices in the data folder"`
+}
+
+// MetricsConfig is about the numbers.
+type MetricsConfig struct {
+	Listen string `yaml:"listen" doc:"Address where /metrics and /healthz are served without a login, as 127.0.0.1:9464; none means nowhere"`
+}
+
+// LogConfig is about the log.
+type LogConfig struct {
+	Level Level `yaml:"level" doc:"debug, info, warn or error"`
+}
+
+// Level is the least level that is logged.
+type Level slog.Level
+
+// MarshalText gives the word.
+func (l Level) MarshalText() ([]byte, error) {
+	return []byte(strings.ToLower(slog.Level(l).String())), nil
+}
+
+// UnmarshalText reads debug, info, warn or error.
+func (l *Level) UnmarshalText(b []byte) error {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[string(b)]
+	if !ok {
+		return errors.New("debug, info, warn or error")
+	}
+	*l = Level(level)
+	return nil
+}
+
+// MapperConfig is what a mapper in a process of its own is told.
+type MapperConfig struct {
+	Node     string
+	Broker   string
+	User     string
+	Password string
+	CA       string
+	Drivers  []string
+}
+
+// driverNames are the drivers that there are.
+var driverNames = []string{"gpio", "rpio", "sim"}
+
+// Defaults is the configuration of a node that nobody configured.
+func Defaults() Config {
+	return Config{
+		Node:   NodeConfig{Name: hostName()},
+		MQTT:   MQTTConfig{Listen: "127.0.0.1:1883"},
+		Mapper: MapperSection{Enabled: true, Drivers: slices.Clone(driverNames)},
+		Log:    LogConfig{Level: Level(slog.LevelInfo)},
+	}
+}
+
+// hostName is the machine's name as far as it can be the name of a node.
+func hostName() string {
+	name, err := os.Hostname()
+	if err == nil && checkNode(name) == nil {
+		return name
+	}
+	return "edge"
+}
+
+func checkNode(name string) error {
+	if err := (twin.Name{Namespace: "node", Name: name}).Validate(); err != nil {
+		return &twin.FieldError{Field: "node.name", Value: name, Want: "1 to 128 bytes without '/', '+', '#', spaces or control characters"}
+	}
+	return nil
+}
+
+// Load reads the configuration at path. If there is none it is written first, with every key, its meaning and its
+// default.
+func Load(path string) (Config, error) {
+	cfg := Defaults()
+	err := config.Load(path, &cfg)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = config.Create(path, cfg, nil); errors.Is(err, fs.ErrExist) {
+			err = config.Load(path, &cfg) // somebody else was quicker
+		}
+	}
+	if err == nil {
+		err = cfg.check()
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// check reports values that can never work.
+func (c *Config) check() error {
+	if err := checkNode(c.Node.Name); err != nil {
+		return err
+	}
+	if c.MQTT.Listen == "" {
+		return &twin.FieldError{Field: "mqtt.listen", Value: "", Want: "host:port, as 127.0.0.1:1883"}
+	}
+	for _, d := range c.Mapper.Drivers {
+		if !slices.Contains(driverNames, d) {
+			return &twin.FieldError{Field: "mapper.drivers", Value: d, Want: "some of " + strings.Join(driverNames, ", ")}
+		}
+	}
+	return nil
+}
+
+// ForMapper gives what a mapper in a process of its own needs.
+func (c *Config) ForMapper() MapperConfig {
+	m := MapperConfig{
+		Node: c.Node.Name, Broker: c.MQTT.Broker, User: c.MQTT.User, Password: c.MQTT.Password, CA: c.MQTT.CA,
+		Drivers: c.Mapper.Drivers,
+	}
+	if m.Broker == "" {
+		m.Broker = "tcp://" + c.MQTT.Listen
+	}
+	return m
+}

@@ -1,0 +1,106 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"twinbridge/edge/mapper"
+	"twinbridge/edge/mapper/driver/gpio"
+	"twinbridge/edge/mapper/driver/rpio"
+	"twinbridge/edge/mapper/driver/sim"
+	"twinbridge/twin"
+)
+
+// maxCA bounds a file of certificates, in bytes.
+const maxCA = 1 << 20
+
+// RunMapper is a mapper in a process of its own, until ctx ends. It moves the devices of a node whose broker it can
+// reach; out gets a line for each change of a simulated device.
+func RunMapper(ctx context.Context, cfg MapperConfig, out io.Writer, log *slog.Logger) error {
+	shown := newShow(out)
+	m, err := newMapper(cfg, shown.changed, log)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, 1)
+	lines, movers := newStage(ctx, failed), newStage(ctx, failed)
+	defer func() {
+		movers.end()
+		lines.end()
+	}()
+	lines.run("lamps", shown.run)
+	movers.run("mapper", m.Run)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// newMapper makes a mapper with the drivers that it may use. changed is told what simulated devices do.
+func newMapper(cfg MapperConfig, changed func(twin.Name, string, twin.Value), log *slog.Logger) (*mapper.Mapper, error) {
+	drivers := map[string]mapper.Driver{}
+	for _, name := range cfg.Drivers {
+		switch name {
+		case "gpio":
+			drivers[name] = gpio.Driver{}
+		case "rpio":
+			drivers[name] = rpio.New()
+		case "sim":
+			drivers[name] = sim.New(changed)
+		}
+	}
+	c := mapper.Config{Node: cfg.Node, Broker: cfg.Broker, User: cfg.User, Password: cfg.Password}
+	if cfg.CA != "" {
+		roots, err := readCA(cfg.CA)
+		if err != nil {
+			return nil, fmt.Errorf("mqtt.ca: %w", err)
+		}
+		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	}
+	m, err := mapper.New(c, drivers, log)
+	if f, ok := asField(err); ok && f.Field == "broker" {
+		return nil, &twin.FieldError{Field: "mqtt.broker", Value: f.Value, Want: f.Want}
+	}
+	return m, err
+}
+
+func readCA(path string) (*x509.CertPool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCA))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("read %s: %w", path, errors.New("no certificate (PEM) in it"))
+	}
+	return roots, nil
+}
+
+// reachable gives the address at which a listener can be reached from this machine.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	switch ip := net.ParseIP(host); {
+	case ip == nil || !ip.IsUnspecified():
+		return addr
+	case ip.To4() != nil:
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return net.JoinHostPort("::1", port)
+}

@@ -1,0 +1,162 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"twinbridge/edge/eventbus"
+	"twinbridge/internal/deviceapi"
+	"twinbridge/internal/metrics"
+	"twinbridge/internal/store"
+	"twinbridge/twin"
+)
+
+// newMetrics shows the numbers that the rooms keep.
+func newMetrics(o *Options, s *twin.Store, file *store.Store, bus *eventbus.Bus) (*metrics.Registry, error) {
+	r, err := metrics.New(o.Version)
+	if err != nil {
+		return nil, err
+	}
+	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(bus)))
+}
+
+func gauge(name, help string, v float64) metrics.Metric {
+	return metrics.Metric{Name: "twinbridge_" + name, Help: help, Value: v}
+}
+
+func counter(name, help string, v uint64) metrics.Metric {
+	return metrics.Metric{Name: "twinbridge_" + name + "_total", Help: help, Kind: metrics.Counter, Value: float64(v)}
+}
+
+func of(m metrics.Metric, label, value string) metrics.Metric {
+	m.Label, m.Of = label, value
+	return m
+}
+
+func twinNumbers(s *twin.Store) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		st := s.Stats()
+		for _, p := range []struct {
+			presence twin.Presence
+			n        int
+		}{{twin.Online, st.Online}, {twin.Offline, st.Offline}, {twin.Unknown, st.Devices - st.Online - st.Offline}} {
+			emit(of(gauge("devices", "Devices by presence.", float64(p.n)), "presence", string(p.presence)))
+		}
+		emit(gauge("wishes_pending", "Wishes that have not ended.", float64(st.Pending)))
+		for _, outcome := range []twin.Outcome{twin.Applied, twin.Failed, twin.Superseded, twin.Expired, twin.Refused} {
+			emit(of(counter("wishes", "Wishes that ended, by outcome.", st.Wishes[outcome]), "outcome", string(outcome)))
+		}
+		emit(counter("reports", "Reports of mappers that were taken.", st.Reports))
+		emit(counter("states", "Words of mappers about a device's state.", st.States))
+		emit(counter("offers", "Times that pending values were handed to a mapper.", st.Offers))
+		emit(counter("restores", "Times that a device was put back to what is expected.", st.Restores))
+		emit(counter("acts", "Times that expected followed a hand on the device.", st.Acts))
+		emit(gauge("rev", "Revision of the last decision.", float64(st.Rev)))
+		emit(gauge("rev_durable", "Revision up to which decisions are on disk.", float64(st.DurableRev)))
+	}
+}
+
+func diskNumbers(file *store.Store, s *twin.Store) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		st := file.Stats()
+		bad := 0.0
+		if s.DiskError() != nil {
+			bad = 1
+		}
+		emit(gauge("disk_failing", "1 while the disk does not take decisions.", bad))
+		emit(gauge("store_bytes", "Size of the store's file.", float64(st.FileBytes)))
+		emit(counter("store_commits", "Transactions on disk.", st.Commits))
+		emit(counter("store_failures", "Transactions that failed.", st.Failures))
+		emit(gauge("store_commit_seconds_last", "How long the last transaction took.", st.LastTook.Seconds()))
+		emit(gauge("store_commit_seconds_max", "How long the longest transaction took.", st.MaxTook.Seconds()))
+		emit(metrics.Metric{Name: "twinbridge_store_commit_seconds_total", Help: "How long all transactions took.", Kind: metrics.Counter, Value: st.TotalTook.Seconds()})
+	}
+}
+
+func busNumbers(bus *eventbus.Bus) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		st := bus.Stats()
+		emit(gauge("mqtt_clients", "MQTT clients that are connected.", float64(st.Clients)))
+		for _, k := range []struct {
+			kind string
+			n    uint64
+		}{{"report", st.Reports}, {"wish", st.Wishes}, {"state", st.States}, {"get", st.Gets}} {
+			emit(of(counter("mqtt_messages", "Messages about devices that were received, by kind.", k.n), "kind", k.kind))
+		}
+		emit(counter("mqtt_deltas", "Deltas that were published.", st.Deltas))
+		for _, k := range []struct {
+			code string
+			n    uint64
+		}{{"400", st.Bad}, {"404", st.NotFound}, {"500", st.Faults}} {
+			emit(of(counter("mqtt_errors", "Messages that were answered with an error, by code.", k.n), "code", k.code))
+		}
+		emit(counter("mqtt_refused", "Messages of clients on topics that are the edge's.", st.Refused))
+		emit(counter("mqtt_denied", "Connections with a wrong user or password.", st.Denied))
+		emit(counter("mqtt_dropped", "Messages for which a reader had no room.", st.Dropped))
+	}
+}
+
+// page serves /metrics and /healthz, and nothing else, on a network address.
+type page struct {
+	l      net.Listener // nil: it is switched off
+	server *http.Server
+}
+
+func listenMetrics(o *Options, numbers, all http.Handler) (*page, error) {
+	if o.Config.Metrics.Listen == "" {
+		return &page{}, nil
+	}
+	l, err := net.Listen("tcp", o.Config.Metrics.Listen)
+	if err != nil {
+		return nil, o.listenError("metrics.listen", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", numbers)
+	mux.Handle("GET /healthz", all)
+	return &page{l: deviceapi.LimitConns(l, maxReaders), server: deviceapi.NewServer(mux, slog.New(o.Log.Handler()))}, nil
+}
+
+// maxReaders bounds who reads numbers at once.
+const maxReaders = 16
+
+func (p *page) addr() string {
+	if p.l == nil {
+		return ""
+	}
+	return p.l.Addr().String()
+}
+
+func (p *page) run(ctx context.Context) error {
+	if p.l == nil {
+		<-ctx.Done()
+		return nil
+	}
+	p.server.BaseContext = func(net.Listener) context.Context { return ctx }
+	served := make(chan error, 1)
+	go func() { served <- p.server.Serve(p.l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	err := p.server.Close()
+	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, end)
+	}
+	return err
+}
+
+// close gives up an address that is not served.
+func (p *page) close() error {
+	if p.l == nil {
+		return nil
+	}
+	if err := p.l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package edge
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"twinbridge/edge/devicetwin"
+	"twinbridge/edge/eventbus"
+	"twinbridge/edge/local"
+	"twinbridge/internal/manifest"
+	"twinbridge/internal/store"
+	"twinbridge/twin"
+)
+
+// lockWait is how long an edge that is being replaced may take to close its store.
+const lockWait = time.Second
+
+// Run is an edge node from its start until ctx ends.
+//
+// It opens everything first, in an order in which the likely mistakes (a second edge, a port that is taken) show before
+// anything moves: the store, the twins, the broker, the socket. Then all rooms run. They end in the other order: the
+// mapper while there still is a broker, who asks while there still is a store.
+func Run(ctx context.Context, o Options) (err error) {
+	file, err := openStore(&o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	holder, err := devicetwin.Open(file, devicetwin.Config{Node: o.Config.Node.Name, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	devices, err := o.devicesFolder(file.Created())
+	if err != nil {
+		return err
+	}
+	defs := newDefinitions(holder.Store, &observed{file: file}, o.Log)
+
+	bus, err := eventbus.New(o.busConfig(), holder.Store, o.Log)
+	if err != nil {
+		return o.listenError("mqtt.listen", err)
+	}
+	defer func() { err = errors.Join(err, bus.Close()) }()
+	numbers, err := newMetrics(&o, holder.Store, file, bus)
+	if err != nil {
+		return err
+	}
+	socket := local.New(local.Config{
+		Socket: Socket(o.Data), StoreID: file.ID().String(), Version: o.Version, Started: o.Started,
+	}, holder.Store, defs, numbers.Handler(o.Log), o.Log)
+	if err := socket.Listen(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, socket.Close()) }()
+	page, err := listenMetrics(&o, numbers.Handler(o.Log), socket.Handler())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, page.close()) }()
+	shown := newShow(o.Out)
+	mover, err := newMapper(o.mapperConfig(bus.Addr().String()), shown.changed, o.Log)
+	if err != nil {
+		return err
+	}
+
+	failed := make(chan error, 1)
+	twins, rims, movers := newStage(ctx, failed), newStage(ctx, failed), newStage(ctx, failed)
+	defer func() {
+		movers.end()
+		rims.end()
+		twins.end()
+	}()
+	twins.run("store", holder.Run)
+	rims.run("lamps", shown.run)
+	rims.run("broker", bus.Run)
+	rims.run("socket", socket.Run)
+	rims.run("metrics", page.run)
+	rims.run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
+		defs.folder(ctx, set, broken)
+	}).Run)
+	if o.Config.Mapper.Enabled {
+		movers.run("mapper", mover.Run)
+	}
+
+	select {
+	case <-defs.loaded:
+		o.banner(holder.Store, bus.Addr().String(), page.addr(), devices)
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// openStore opens edge.db.
+func openStore(o *Options) (*store.Store, error) {
+	path := filepath.Join(o.Data, storeName)
+	file, err := store.Open(path, store.Options{LockWait: lockWait, Log: o.Log})
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return nil, fmt.Errorf("another edge runs on data folder %s: %w; stop it, or name another folder with --data", o.Data, err)
+	case errors.Is(err, store.ErrDamaged):
+		return nil, fmt.Errorf("%w; nothing in it was changed: put a backup in its place, or move it away to begin anew", err)
+	case err != nil:
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	return file, nil
+}
+
+// devicesFolder gives the folder of manifests, with a lamp in it if one was asked for and this is the node's first day.
+func (o *Options) devicesFolder(first bool) (string, error) {
+	dir := o.Config.Devices.Folder
+	if dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(o.Data, dir)
+		}
+	} else {
+		dir = filepath.Join(o.Data, devicesName)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", fmt.Errorf("make device folder: %w", err)
+		}
+	}
+	if o.Demo && first {
+		return dir, writeDemo(dir)
+	}
+	return dir, nil
+}
+
+// listenError names the key of an address that cannot be listened on.
+func (o *Options) listenError(key string, err error) error {
+	if f, ok := asField(err); ok {
+		return &twin.FieldError{Field: key, Value: f.Value, Want: f.Want}
+	}
+	hint := ""
+	if errors.Is(err, syscall.EADDRINUSE) {
+		hint = "; another program has it: stop that, or set " + key + " in " + o.File
+	}
+	return fmt.Errorf("%s: %w%s", key, err, hint)
+}
+
+func (o *Options) busConfig() eventbus.Config {
+	c := eventbus.Config{Listen: o.Config.MQTT.Listen}
+	if user := o.Config.MQTT.User; user != "" {
+		password := []byte(o.Config.MQTT.Password)
+		c.Allow = func(u string, p []byte) bool {
+			return subtle.ConstantTimeCompare([]byte(u), []byte(user))&subtle.ConstantTimeCompare(p, password) == 1
+		}
+	}
+	return c
+}
+
+// mapperConfig is that of the mapper in this process: unless told otherwise it speaks to the broker here.
+func (o *Options) mapperConfig(addr string) MapperConfig {
+	c := o.Config.ForMapper()
+	if o.Config.MQTT.Broker == "" {
+		c.Broker = "tcp://" + reachable(addr)
+	}
+	return c
+}
+
+// asField finds the field at fault.
+func asField(err error) (*twin.FieldError, bool) {
+	var f *twin.FieldError
+	ok := errors.As(err, &f)
+	return f, ok
+}

@@ -1,0 +1,54 @@
+package deviceapi
+
+import (
+	"time"
+
+	"twinbridge/twin"
+)
+
+// DeviceOf gives what REST shows of a view.
+func DeviceOf(v *twin.View) Device {
+	def := v.Device
+	d := Device{
+		Namespace: def.Name.Namespace, Name: def.Name.Name, UID: def.UID, Node: def.Node,
+		Attributes: def.Policy.Attributes, Presence: string(v.Presence), Rev: v.Rev,
+		Properties: make(map[string]Property, len(v.Props)),
+	}
+	if !def.Model.IsZero() {
+		d.Model = def.Model.String()
+	}
+	for i := range v.Props {
+		d.Properties[v.Props[i].Def.Name] = propertyOf(&v.Props[i])
+	}
+	return d
+}
+
+func propertyOf(p *twin.PropertyView) Property {
+	out := Property{Type: p.Def.Type.String()}
+	if !p.Expected.Absent() {
+		out.Expected = &Expected{Value: ScalarOf(p.Expected), Origin: string(p.Origin), Rev: p.Rev}
+	}
+	if !p.Actual.Absent() {
+		out.Actual = &Actual{Value: ScalarOf(p.Actual)}
+		if !p.ActualAt.IsZero() {
+			at := p.ActualAt.UTC().Truncate(time.Millisecond)
+			out.Actual.At = &at
+		}
+	}
+	if p.Wish != "" {
+		out.Wish = &PendingWish{ID: p.Wish, Outcome: string(twin.Pending), Trouble: p.Trouble, Restore: p.Restore}
+	}
+	return out
+}
+
+// WishOf gives what REST shows of a wish.
+func WishOf(v *twin.WishView) Wish {
+	w := Wish{
+		ID: v.ID, Device: v.Device.String(), Expected: make(map[string]Scalar, len(v.Values)), Outcome: string(v.Outcome),
+		Reason: v.Reason, Trouble: v.Trouble, By: v.By, Rev: v.Rev,
+	}
+	for name, value := range v.Values {
+		w.Expected[name] = ScalarOf(value)
+	}
+	return w
+}

@@ -1,0 +1,26 @@
+package deviceapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+type healthOutput struct {
+	Status int
+	Body   Health
+}
+
+func (a *api) serverRoutes(h huma.API) {
+	huma.Register(h, huma.Operation{
+		OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "How the server is",
+		Errors: failures(),
+	}, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
+		out := &healthOutput{Status: http.StatusOK, Body: a.service.Health(ctx)}
+		if out.Body.Trouble != "" {
+			out.Status = http.StatusServiceUnavailable
+		}
+		return out, nil
+	})
+}

@@ -1,0 +1,98 @@
+package deviceapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"twinbridge/twin"
+)
+
+// MaxDepth bounds how deep JSON in a request may nest.
+const MaxDepth = 32
+
+// errSyntax is what is wrong with a body that is no JSON at all.
+var errSyntax = errors.New("the body is not valid JSON")
+
+// decodeStrict reads a JSON text into v. It refuses what two readers could understand differently or what nobody meant:
+// a key twice in one object, a key that v has no field for, bytes that are not UTF-8, anything behind the value; and
+// nesting beyond [MaxDepth]. The known keys are named where one is unknown.
+func decodeStrict(b []byte, v any, known ...string) error {
+	if err := checkJSON(b); err != nil {
+		return err
+	}
+	if b = bytes.TrimSpace(b); b[0] != '{' {
+		return &twin.FieldError{Field: "body", Value: clip(string(b)), Want: "a JSON object"}
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if err == nil {
+		return nil
+	}
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+		return &twin.FieldError{Field: wrong.Field, Value: "a JSON " + wrong.Value, Want: "another type: " + wrong.Type.String()}
+	}
+	// The standard library has no type for this error.
+	if key, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		return &twin.FieldError{Field: clip(strings.Trim(key, `"`)), Value: "", Want: "no such key; known are " + strings.Join(known, ", ")}
+	}
+	if _, ok := asField(err); !ok {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return err
+}
+
+// checkJSON reports the first thing that decodeStrict refuses, unknown keys apart.
+func checkJSON(b []byte) error {
+	if !utf8.Valid(b) {
+		return &twin.FieldError{Field: "body", Value: clip(string(bytes.ToValidUTF8(b, []byte("?")))), Want: "UTF-8 text"}
+	}
+	if !json.Valid(b) {
+		return errSyntax
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	// One level for each open object or array; keys is nil for an array.
+	type level struct {
+		keys  map[string]bool
+		isKey bool
+	}
+	var open []level
+	for {
+		token, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return errSyntax
+		}
+		if n := len(open); n > 0 && open[n-1].keys != nil && token != json.Delim('}') {
+			top := &open[n-1]
+			if top.isKey {
+				key, _ := token.(string)
+				if top.keys[key] {
+					return &twin.FieldError{Field: clip(key), Value: "the key stands here twice", Want: "each key once"}
+				}
+				top.keys[key], top.isKey = true, false
+				continue
+			}
+			top.isKey = true
+		}
+		switch token {
+		case json.Delim('{'):
+			open = append(open, level{keys: map[string]bool{}, isKey: true})
+		case json.Delim('['):
+			open = append(open, level{})
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		}
+		if len(open) > MaxDepth {
+			return &twin.FieldError{Field: "body", Value: "deeper nesting", Want: "at most 32 levels of objects and arrays"}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package deviceapi
+
+import (
+	"time"
+)
+
+// Device is a device and its twin as REST shows it.
+type Device struct {
+	Namespace  string              `json:"namespace" example:"default"`
+	Name       string              `json:"name" example:"lamp"`
+	UID        string              `json:"uid" doc:"Made anew each time a device of this name is created"`
+	Model      string              `json:"model,omitempty" example:"default/lamp" doc:"namespace/name of its model, if it has one"`
+	Node       string              `json:"node,omitempty" doc:"The edge node that the device hangs on"`
+	Attributes map[string]string   `json:"attributes,omitempty" doc:"Static attributes: serial, manufacturer, ..."`
+	Presence   string              `json:"presence" enum:"online,offline,unknown"`
+	Rev        uint64              `json:"rev,omitempty" doc:"Revision of the last decision about the device; absent while it is not on disk yet"`
+	Properties map[string]Property `json:"properties"`
+}
+
+// FullName is the device's "namespace/name".
+func (d *Device) FullName() string { return d.Namespace + "/" + d.Name }
+
+// Property is one property of a twin.
+type Property struct {
+	Type     string       `json:"type" enum:"bool,int,float,string"`
+	Expected *Expected    `json:"expected,omitempty" doc:"Absent if nothing was ever wished"`
+	Actual   *Actual      `json:"actual,omitempty" doc:"Absent if nothing was ever reported"`
+	Wish     *PendingWish `json:"wish,omitempty" doc:"What is pending on the property"`
+}
+
+// Expected is what somebody wished.
+type Expected struct {
+	Value  Scalar `json:"value"`
+	Origin string `json:"origin" example:"local" doc:"Where the wish came from; restore: nobody's, the node itself went back to it"`
+	Rev    uint64 `json:"rev,omitempty" doc:"Revision of the decision; absent while it is not on disk yet"`
+}
+
+// Actual is what the device last reported.
+type Actual struct {
+	Value Scalar     `json:"value"`
+	At    *time.Time `json:"at,omitempty"`
+}
+
+// PendingWish is what a property waits for.
+type PendingWish struct {
+	ID      string `json:"id"`
+	Outcome string `json:"outcome" enum:"pending"`
+	Trouble string `json:"trouble,omitempty" doc:"Why it is not applied yet, once something went wrong"`
+	Restore bool   `json:"restore,omitempty" doc:"The node itself brings the device back to expected; such a wish cannot be asked for"`
+}
+
+// Wish is a wish as its asker reads it.
+type Wish struct {
+	ID       string            `json:"id"`
+	Device   string            `json:"device" example:"default/lamp"`
+	Expected map[string]Scalar `json:"expected"`
+	Outcome  string            `json:"outcome" enum:"pending,applied,failed,superseded,expired,refused"`
+	Reason   string            `json:"reason,omitempty"`
+	Trouble  string            `json:"trouble,omitempty" doc:"Why it is still pending, once something went wrong"`
+	By       string            `json:"by,omitempty" doc:"Who took its properties, if it was superseded"`
+	Rev      uint64            `json:"rev,omitempty" doc:"Revision of the last decision about it; absent while it is not on disk yet"`
+}
+
+// List is a page of devices.
+type List struct {
+	Devices []Device `json:"devices"`
+	Next    string   `json:"next,omitempty" doc:"Cursor of the next page; absent on the last one"`
+}
+
+// Model is a device model.
+type Model struct {
+	Namespace   string            `json:"namespace,omitempty"`
+	Name        string            `json:"name,omitempty"`
+	Description string            `json:"description,omitempty"`
+	Protocol    *Visitor          `json:"protocol,omitempty" doc:"Driver of its devices"`
+	Properties  []ModelProperty   `json:"properties"`
+	Annotations map[string]string `json:"annotations,omitempty" doc:"Keys without twinbridge.dev/"`
+}
+
+// ModelProperty describes a property of a model.
+type ModelProperty struct {
+	Name          string   `json:"name"`
+	Description   string   `json:"description,omitempty"`
+	Type          string   `json:"type" enum:"bool,int,float,string"`
+	Access        string   `json:"access,omitempty" enum:"ReadWrite,ReadOnly"`
+	Unit          string   `json:"unit,omitempty"`
+	Min           *float64 `json:"min,omitempty"`
+	Max           *float64 `json:"max,omitempty"`
+	Step          float64  `json:"step,omitempty"`
+	Tolerance     float64  `json:"tolerance,omitempty" doc:"Difference that counts as equal"`
+	Enum          []string `json:"enum,omitempty"`
+	Visitor       *Visitor `json:"visitor,omitempty"`
+	CollectCycle  string   `json:"collectCycle,omitempty" example:"1s"`
+	ReportCycle   string   `json:"reportCycle,omitempty" example:"1m"`
+	ReportToCloud bool     `json:"reportToCloud,omitempty"`
+}
+
+// Visitor is a driver's name and its own configuration.
+type Visitor struct {
+	Protocol string `json:"protocol,omitempty"`
+	Config   Object `json:"config,omitempty"`
+}
+
+// Applied tells what a manifest led to.
+type Applied struct {
+	Models  []string `json:"models" doc:"Models that are now as the manifest says"`
+	Devices []string `json:"devices" doc:"Devices that are now as the manifest says"`
+	Wishes  []Wish   `json:"wishes,omitempty" doc:"Wishes made of desired values that changed"`
+	Notes   []string `json:"notes,omitempty" doc:"What was read and has no effect"`
+}
+
+// Health tells how the server is.
+type Health struct {
+	Status  string `json:"status" enum:"ok,degraded"`
+	Version string `json:"version"`
+	Node    string `json:"node,omitempty"`
+	Uptime  string `json:"uptime,omitempty" example:"3h5m0s"`
+	Devices int    `json:"devices"`
+	Online  int    `json:"online"`
+	Pending int    `json:"pending" doc:"Wishes that have not ended"`
+	Trouble string `json:"trouble,omitempty" doc:"What makes it degraded"`
+}

@@ -1,0 +1,224 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestKillSweep kills the program again and again at random moments while wishes come in, and holds every answer it gave
+// in any of its lives against what it says later (rule 11: Durable, Monotone, Told). LONG=1 makes it 200 kills.
+func TestKillSweep(t *testing.T) {
+	kills := 40
+	if os.Getenv("LONG") != "" {
+		kills = 200
+	}
+	data := t.TempDir()
+	book := sweep(t, binary, data, kills)
+	for _, f := range book.faults {
+		t.Error(f)
+	}
+	if book.promises < kills {
+		t.Errorf("only %d promises in %d lives: the sweep did not test what it should", book.promises, kills)
+	}
+	t.Logf("%d kills, %d wishes told, %d promises, %d decisions seen", kills, len(book.told), book.promises, len(book.decisions))
+
+	// After all that it still comes to rest.
+	h := startEdge(t, data, nil)
+	for _, name := range swept[:3] {
+		eventually(t, 5*time.Second, func() (bool, string) {
+			d, err := h.api().device(t.Context(), name)
+			if err != nil {
+				return false, err.Error()
+			}
+			return d.Properties["count"].Wish == nil && d.expected("count") == d.actual("count"), d.String()
+		})
+	}
+}
+
+// TestKillSweepFinds: a program that tells decisions before they are on disk does not survive the sweep.
+func TestKillSweepFinds(t *testing.T) {
+	const file, sound, faulty = "../../twin/view.go", "if rev > n.durable {", "if rev > n.durable+1<<40 {"
+	text := readFile(t, file)
+	if strings.Count(text, sound) != 1 {
+		t.Fatalf("%s does not contain %q: plant the fault where revs are withheld now", file, sound)
+	}
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "view.go"), strings.Replace(text, sound, faulty, 1))
+	original, err := filepath.Abs(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: filepath.Join(dir, "view.go")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
+	planted := filepath.Join(dir, "twinbridge")
+	if err := build(t.Context(), planted, "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
+		t.Fatal(err)
+	}
+	book := sweep(t, planted, t.TempDir(), 100)
+	if len(book.faults) == 0 {
+		t.Errorf("100 kills and %d promises showed nothing", book.promises)
+	}
+}
+
+// swept are the devices of a sweep: those of "nobody" have no mapper, so that their wishes stay pending.
+var swept = []string{"counter-0", "counter-1", "counter-2", "nobody-0", "nobody-1"}
+
+// sweep kills a program as often as told, or until it has contradicted itself.
+func sweep(t *testing.T, program, data string, kills int) *ledger {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed) // of the moments; what the program does at them is its own
+	rng := rand.New(rand.NewPCG(seed, 0))
+	writeConfig(t, data, freePort)
+	writeManifest(t, data, "sweep.yaml", counterManifest(swept))
+	book := newLedger()
+
+	for kill := range kills + 1 {
+		h := readyEdge(start(t, program, "edge", "--data", data), data)
+		checkAfterCrash(t, h.api(), book)
+		if len(book.faults) > 0 || kill == kills {
+			h.kill()
+			return book
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var load sync.WaitGroup
+		for _, name := range swept {
+			load.Go(func() { wishes(ctx, h.api(), name, kill*1_000_000, book) })
+		}
+		// From the first wishes to well within the steady state; some kills come in the middle of the first commit.
+		<-time.After(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
+		h.kill()
+		cancel()
+		load.Wait()
+
+		// Now and then the next life ends while it starts.
+		if rng.IntN(4) == 0 {
+			p := start(t, program, "edge", "--data", data)
+			<-time.After(time.Duration(rng.Int64N(int64(60 * time.Millisecond))))
+			p.kill()
+		}
+	}
+	return book
+}
+
+// wishes sends one wish after the other to one device until the program is gone.
+func wishes(ctx context.Context, a *api, name string, first int, book *ledger) {
+	for i := first; ; i++ {
+		book.sending(name, float64(i))
+		query := "?wait=2s"
+		if i%3 == 0 || name[0] == 'n' { // nobody's devices answer no wish
+			query = ""
+		}
+		status, w, err := a.patch(ctx, name, query, fmt.Sprintf(`{"expected":{"count":%d}}`, i))
+		if err != nil {
+			return
+		}
+		switch status {
+		case http.StatusOK, http.StatusAccepted, http.StatusConflict:
+			book.answered(name, float64(i), w)
+		default:
+			book.broken("PATCH %s answered %d: %+v", name, status, w)
+			return
+		}
+		switch i % 4 {
+		case 0:
+			d, err := a.device(ctx, name)
+			if err != nil {
+				return
+			}
+			book.seen(d)
+		case 2: // ask until it is on disk
+			for w.Rev == 0 {
+				if _, err := a.do(ctx, http.MethodGet, "/v1/wishes/"+w.ID, "", &w); err != nil {
+					return
+				}
+			}
+			book.answered(name, float64(i), w)
+		}
+	}
+}
+
+// checkAfterCrash holds what the program says now against what it promised before.
+func checkAfterCrash(t *testing.T, a *api, book *ledger) {
+	t.Helper()
+	for _, name := range swept {
+		d, err := a.device(t.Context(), name)
+		if err != nil {
+			t.Fatalf("after a crash: %v", err)
+		}
+		book.afterCrash(d, "count")
+		book.seen(d)
+		// The last 16 are kept (rule 2); one that was under way at the end of a life may be among them.
+		for _, id := range book.recent(name, 12) {
+			var w wish
+			status, err := a.do(t.Context(), http.MethodGet, "/v1/wishes/"+id, "", &w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if status != http.StatusOK {
+				book.broken("wish %s of %s was told with a rev and is gone: status %d; told %+v; the device is %v", id, name, status, book.told[id], d)
+				continue
+			}
+			book.looked(name, w)
+		}
+	}
+}
+
+// counterManifest defines one device for each name: those of "nobody" have no mapper, the others a simulated one.
+func counterManifest(names []string) string {
+	text := `apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata:
+  name: counter
+spec:
+  protocol: sim
+  properties:
+    - name: count
+      type: INT
+      accessMode: ReadWrite
+`
+	for _, name := range names {
+		protocol := "sim"
+		if name[0] == 'n' {
+			protocol = "other"
+		}
+		text += fmt.Sprintf(`---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata:
+  name: %s
+spec:
+  deviceModelRef:
+    name: counter
+  protocol:
+    protocolName: %s
+  properties:
+    - name: count
+`, name, protocol)
+	}
+	return text
+}
+
+func writeManifest(t *testing.T, data, name, text string) {
+	t.Helper()
+	dir := filepath.Join(data, "devices")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
