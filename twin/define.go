@@ -159,8 +159,8 @@ func (n *Node) redefine(d *device, r *Resolved) {
 		if had {
 			s.actual = keepIf(s.actual.Type() == p.Type && p.reportable(s.actual), s.actual)
 		}
-		if had && slices.Contains(refit, p.Name) {
-			fits := p.Access == ReadWrite && !s.actual.Absent() && p.Check(s.actual) == nil
+		fits := p.Access == ReadWrite && !s.actual.Absent() && p.Check(s.actual) == nil
+		if had && (slices.Contains(refit, p.Name) || fits && s.expected.Absent()) {
 			n.expect(d, &s, keepIf(fits, s.actual), FromRestore)
 		}
 		props[i] = s

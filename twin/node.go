@@ -167,6 +167,7 @@ type wish struct {
 	offered   bool
 	offerAt   time.Duration // first offer
 	risky     bool          // an equal report counts only after the settle time (rule 5)
+	againAt   time.Duration // when a risky wish is offered once more; 0: not
 	dueAt     time.Duration // apply deadline; 0: not running
 	dueLeft   time.Duration // what is left of it while offline
 	endsAt    time.Duration // of a press

@@ -68,6 +68,9 @@ func (n *Node) firstOffer(d *device, w *wish) {
 			w.risky = true
 		}
 	}
+	if w.risky && !d.echo {
+		w.againAt = t + settle // a mapper that reports on change only would leave it to the apply deadline
+	}
 	if d.presence == Offline {
 		w.dueAt, w.dueLeft = 0, d.def.Policy.ApplyDeadline
 	} else {

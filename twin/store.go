@@ -111,6 +111,20 @@ func (s *Store) Watch() *Watch {
 // NewID makes a random id for a wish.
 func (s *Store) NewID() string { return s.node.cfg.NewID() }
 
+// StoreID is the identity of the store under which revs count now.
+func (s *Store) StoreID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.StoreID()
+}
+
+// DecidedRev is the last rev taken, on disk or not.
+func (s *Store) DecidedRev() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.node.Rev()
+}
+
 // NodeName is the node's name.
 func (s *Store) NodeName() string { return s.node.cfg.Name }
 

@@ -42,6 +42,7 @@ func (n *Node) arm(d *device) {
 	for _, w := range d.wishes {
 		at(w.endsAt)
 		at(w.dueAt)
+		at(w.againAt)
 	}
 	if next != 0 && next != d.next && (n.wake == 0 || next < n.wake) {
 		n.wake = next
@@ -86,6 +87,15 @@ func (n *Node) tickDevice(d *device) {
 	}
 	for _, w := range over {
 		n.deadline(d, w)
+	}
+	again := false
+	for _, w := range d.wishes {
+		if due(w.againAt) {
+			w.againAt, again = 0, true
+		}
+	}
+	if again && d.presence == Online && !d.echo {
+		n.offer(d)
 	}
 	n.tickSettle(d, due)
 	if due(d.retryAt) {

@@ -138,7 +138,7 @@ func (q quieter) Enabled(ctx context.Context, l slog.Level) bool {
 
 func (q quieter) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = quietLevel(r.Level)
-	return q.Handler.Handle(ctx, r) //nolint:wrapcheck // it is the caller's handler
+	return q.Handler.Handle(ctx, r)
 }
 
 func (q quieter) WithAttrs(a []slog.Attr) slog.Handler { return quieter{q.Handler.WithAttrs(a)} }

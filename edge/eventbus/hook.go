@@ -12,7 +12,7 @@ import (
 // hook is where the broker library and the protocol meet.
 type hook struct {
 	mqtt.HookBase
-	ctx      context.Context //nolint:containedctx // the library's callbacks have none; it ends what waits in them
+	ctx      context.Context // the library's callbacks are given none; it ends what waits in them
 	broker   *broker
 	protocol *protocol
 	allow    func(user string, password []byte) bool
@@ -71,6 +71,9 @@ func (h *hook) OnConnect(cl *mqtt.Client, pk packets.Packet) error {
 		case strings.HasPrefix(w.TopicName, mqtt.SysPrefix):
 			*w = mqtt.Will{}
 		}
+	}
+	if l := linkOf(cl); l != nil {
+		l.old.Store(cl.Properties.ProtocolVersion < 5)
 	}
 	cl.Properties.Props.TopicAliasMaximum = 0 // our messages are known by their topics all the way out
 	return nil
@@ -219,7 +222,7 @@ func (h *hook) OnPublished(cl *mqtt.Client, pk packets.Packet) {
 // take hands a message to the protocol, in the goroutine that reads the connection. A client that does not read its
 // answers is read more slowly.
 func (h *hook) take(l *link, pk packets.Packet) {
-	l.wait(h.ctx)
+	l.waitOwn(h.ctx)
 	h.protocol.handle(h.ctx, &l.peer, pk.TopicName, pk.Payload)
 }
 

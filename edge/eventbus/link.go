@@ -11,13 +11,16 @@ import (
 const (
 	queueLength = 1024 // messages that wait for one client; the library drops what comes then
 	highWater   = queueLength / 2
-	lowWater    = queueLength / 8
+	lowWater    = 3 * queueLength / 8
 
-	// patience is how long others wait for a client that does not read.
-	patience = 250 * time.Millisecond
+	// patience is how long others wait for a client that does not read, and ownPatience how long its own messages do.
+	patience    = 250 * time.Millisecond
+	ownPatience = 5 * time.Second
 	// takeTime is how long a client may take nothing of what is written to it. The library holds locks while it writes,
 	// so that without a bound nobody could take over the connection of a client that hangs.
 	takeTime = 20 * time.Second
+
+	disconnect = 0xe0 // first byte of the packet
 )
 
 // link is the connection of one client. The broker library keeps the net.Conn that it was given, so what has to be known
@@ -26,17 +29,19 @@ type link struct {
 	net.Conn
 	peer      peer
 	writeTime time.Duration
+	old       atomic.Bool // speaks MQTT 3
 
 	// waiting counts our messages in the library's queue for this client. The queue drops what does not fit, so who
 	// publishes much looks here first.
 	waiting atomic.Int32
-	// slow is set while the client does not read: nobody waits for it any more until it caught up.
-	slow atomic.Bool
-	room chan struct{} // a token when the queue has drained
+	// slow is set when others ran out of patience, stuck when its own messages did: there is no waiting for it any more
+	// until it has caught up.
+	slow, stuck atomic.Bool
 
-	mu     sync.Mutex
-	ending bool            // no deadline is moved any more
-	missed map[string]bool // topics of messages that found no room
+	mu      sync.Mutex
+	drained chan struct{}   // closed when the queue has drained; nil if nobody waits
+	ending  bool            // no deadline is moved any more
+	missed  map[string]bool // topics of messages that found no room
 }
 
 // queued notes one of our messages on its way into the client's queue.
@@ -59,31 +64,51 @@ func (l *link) sent() (missed map[string]bool) {
 		return nil
 	}
 	l.slow.Store(false)
-	select {
-	case l.room <- struct{}{}:
-	default:
-	}
+	l.stuck.Store(false)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.drained != nil {
+		close(l.drained)
+		l.drained = nil
+	}
 	missed, l.missed = l.missed, nil
 	return missed
 }
 
-// crowded reports whether it is better to wait before the next message.
+// crowded reports whether others had better wait before they send more.
 func (l *link) crowded() bool { return l.waiting.Load() > highWater && !l.slow.Load() }
 
-// wait waits until the client has read some of what waits for it. A client that is not done with it after patience is
-// slow: it is not waited for again before it has caught up.
-func (l *link) wait(ctx context.Context) {
-	for l.crowded() && ctx.Err() == nil {
-		t := time.NewTimer(patience)
-		select {
-		case <-l.room:
-		case <-t.C:
-			l.slow.Store(true)
-		case <-ctx.Done():
+// wait waits for the client to catch up, for those who send to many.
+func (l *link) wait(ctx context.Context) { l.waitFor(ctx, patience, &l.slow) }
+
+// waitOwn does so before the next message of the client itself is taken, which keeps nobody else waiting.
+func (l *link) waitOwn(ctx context.Context) { l.waitFor(ctx, ownPatience, &l.stuck) }
+
+func (l *link) waitFor(ctx context.Context, limit time.Duration, gaveUp *atomic.Bool) {
+	if l.waiting.Load() <= highWater || gaveUp.Load() {
+		return
+	}
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	for {
+		l.mu.Lock()
+		if l.drained == nil {
+			l.drained = make(chan struct{})
 		}
-		t.Stop()
+		drained := l.drained
+		l.mu.Unlock()
+		// Looked at after the channel is there: from above the high mark it cannot pass the low one unseen.
+		if l.waiting.Load() <= highWater {
+			return
+		}
+		select {
+		case <-drained:
+		case <-t.C:
+			gaveUp.Store(true)
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -99,7 +124,12 @@ func (l *link) SetDeadline(t time.Time) error {
 }
 
 // Write writes within writeTime, or ends the connection: the library goes on after an error, with half a packet written.
+// The library says goodbye to clients of MQTT 3 too, where a server has no DISCONNECT (3.1.1, 3.14) and clients take it
+// for a broken protocol; to them the end of the connection says it.
 func (l *link) Write(b []byte) (int, error) {
+	if l.old.Load() && len(b) == 2 && b[0] == disconnect {
+		return len(b), nil
+	}
 	l.mu.Lock()
 	if !l.ending {
 		_ = l.Conn.SetWriteDeadline(time.Now().Add(l.writeTime)) // an error shows at the write

@@ -89,7 +89,7 @@ func (l *listener) take(conn net.Conn, establish listeners.EstablishFn) {
 		return
 	}
 	_ = conn.SetDeadline(time.Now().Add(l.connectTime)) // an error shows at the first read
-	k := &link{Conn: conn, writeTime: l.writeTime, room: make(chan struct{}, 1)}
+	k := &link{Conn: conn, writeTime: l.writeTime}
 	l.mu.Lock()
 	l.next++
 	// Ids count up and are not used again, so that a late word about an old connection cannot meet a new one.

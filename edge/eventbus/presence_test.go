@@ -102,6 +102,9 @@ func TestPresence(t *testing.T) {
 		h.online(first, "lamp")
 		h.online(first, "fan")
 		second := h.dial(connectPacket("same", "", "", true))
+		if b := first.end(); b != nil {
+			t.Errorf("a client of MQTT 3 that is taken over is sent % x", b)
+		}
 		h.online(second, "lamp")
 		h.becomes("fan", twin.Offline)
 		h.settled(2)
@@ -143,6 +146,11 @@ func TestTheNodeLeaves(t *testing.T) {
 	d := h.dial(connectPacket("d", "$hw/events/device/fan/state/update", `{"state":"offline"}`, true))
 	h.online(d, "fan")
 	h.stop()
+	for _, c := range []*rawConn{c, d} {
+		if b := c.end(); b != nil {
+			t.Errorf("at the end a client of MQTT 3 is sent % x", b)
+		}
+	}
 	for _, n := range []string{"lamp", "fan"} {
 		if p := h.presence(n); p != twin.Online {
 			t.Errorf("%s is %s", n, p)

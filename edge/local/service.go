@@ -40,7 +40,7 @@ func (s *service) Device(_ context.Context, name twin.Name) (twin.View, error) {
 
 // Durable waits for everything decided up to now.
 func (s *service) Durable(ctx context.Context) error {
-	return s.store.WaitDurable(ctx, s.store.Stats().Rev)
+	return s.store.WaitDurable(ctx, s.store.DecidedRev())
 }
 
 func (s *service) Ask(_ context.Context, name twin.Name, w twin.Wish) (twin.WishView, error) {

@@ -135,8 +135,22 @@ func (w *world) anyLamp() *lamp { return w.lamps[w.rng.IntN(len(w.lamps))] }
 
 func (w *world) anyNode() *nodeProc { return w.nodes[w.rng.IntN(100)/75] } // the first has most of the lamps
 
-// pick does one random thing.
+// pick does one random thing. A history may have a theme, of which there is more in it: what is rare by itself meets
+// more often that way.
 func (w *world) pick() {
+	switch {
+	case w.theme == stores && w.chance(15):
+		w.stores()
+		return
+	case w.theme == stores && w.chance(15), w.theme == links && w.chance(20):
+		w.cloudWish()
+		return
+	case w.theme == links && w.chance(20):
+		if s := w.anyNode().link; s != nil {
+			s.cut()
+		}
+		return
+	}
 	switch k := w.rng.IntN(100); {
 	case k < 20:
 		w.houseWish()
@@ -168,7 +182,7 @@ func (w *world) pick() {
 		l := w.anyLamp()
 		l.broken = !l.broken
 		w.log("%s broken: %v", l.name.Name, l.broken)
-	case k < 88:
+	case k < 87:
 		w.stores()
 	case k < 89:
 		p := w.anyNode()

@@ -64,6 +64,9 @@ func (s *session) nodeNotices() {
 	p.link = nil
 	p.step("link down", func(twin.Now) { p.node.LinkDown() })
 	again := s.w.between(time.Second, 5*time.Second)
+	if s.w.theme == links {
+		again = s.w.between(time.Millisecond, time.Second)
+	}
 	s.w.after(again, func() { s.w.maybeDial(p) })
 }
 
@@ -92,7 +95,7 @@ func (s *session) send(dir *direction, arrive func()) {
 		return
 	}
 	delay := s.w.between(200*time.Microsecond, 30*time.Millisecond)
-	if s.w.chance(5) && !s.w.quiet {
+	if s.w.chance(5) && !s.w.quiet || s.w.theme == links && s.w.chance(25) && !s.w.quiet {
 		delay = s.w.between(0, 8*time.Second)
 	}
 	if s.lossy && s.w.chance(8) && !s.w.quiet {

@@ -309,7 +309,7 @@ func (b *book) owe(p *nodeProc) {
 			continue
 		}
 		for i := range v.Props {
-			if q := &v.Props[i]; q.Wish == "" && q.Rev != 0 && !q.Expected.Absent() {
+			if q := &v.Props[i]; q.Wish == "" && q.Rev != 0 && !q.Expected.Absent() && q.Def.Check(q.Expected) == nil {
 				b.owed[propKey(l, q.Def.Name)] = q.Expected
 			}
 		}

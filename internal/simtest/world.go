@@ -45,8 +45,17 @@ type world struct {
 	fault   *Violation
 	steps   int
 	tracing bool
+	theme   theme
 	quiet   bool // healed: no more random delays, faults or losses
 }
+
+// theme is what a history has more of.
+type theme int
+
+const (
+	stores theme = iota + 1
+	links
+)
 
 type event struct {
 	at  time.Duration
@@ -134,6 +143,7 @@ func play(seed uint64, tracing bool) Result {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7717)), at: time.Second, wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 		seen: map[string]int{}, tracing: tracing}
 	w.book = newBook(w)
+	w.theme = theme(w.rng.IntN(4))
 	w.setup()
 	w.live()
 	w.heal()

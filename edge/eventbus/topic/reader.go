@@ -213,7 +213,7 @@ func (r *reader) millis() (int64, error) {
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil {
-		return 0, nil //nolint:nilerr // a label in a form of its own
+		return 0, nil // a label in a form of its own
 	}
 	return v, nil
 }
