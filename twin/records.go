@@ -154,7 +154,6 @@ type tombRecord struct {
 
 type twinRecord struct {
 	UID        string                `json:"uid"`
-	Presence   Presence              `json:"presence,omitempty"`
 	SentState  bool                  `json:"sentState,omitempty"`
 	LastSeen   time.Time             `json:"lastSeen,omitzero"`
 	LastOnline time.Time             `json:"lastOnline,omitzero"`
@@ -233,7 +232,7 @@ func (p packed) value() (Value, error) {
 }
 
 func (d *device) record() *twinRecord {
-	r := &twinRecord{UID: d.def.UID, Presence: d.presence, SentState: d.sentState, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
+	r := &twinRecord{UID: d.def.UID, SentState: d.sentState, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
 		Rev: d.rev, Dealt: d.dealt, DealtID: d.dealID, Props: make(map[string]propRecord, len(d.prop)), Cloud: d.cloud}
 	for i := range d.prop {
 		s := &d.prop[i]

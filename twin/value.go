@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -153,7 +154,7 @@ func ParseText(t Type, s string) (Value, error) {
 		return IntValue(i), nil
 	case Float:
 		f, err := strconv.ParseFloat(s, 64)
-		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		if err != nil || strings.ContainsAny(s, "xX_") || math.IsNaN(f) || math.IsInf(f, 0) {
 			return Value{}, &FieldError{Field: "value", Value: clip(s), Want: "a finite number"}
 		}
 		return FloatValue(f), nil

@@ -31,8 +31,8 @@ var faults = []struct {
 	{"an act of the house not marked", "HouseWins", []swap{{"node.go", "if o.House() {", "if false {"}}},
 	{"going back counted as an act", "Explained", []swap{{"offer.go", "n.expect(d, s, s.actual, FromRestore)", "n.expect(d, s, s.actual, FromRestore)\n\t\ts.act = s.rev"}}},
 	{"an older state taken by a view (session fence off)", "Monotone", []swap{
-		{"hublink.go", "s != nil && p.Rev > s.rev {", "s != nil {"},
-		{"hublink.go", "if n.session != session || !n.ready || m.NodeStore != n.Store {", "if !n.ready || m.NodeStore != n.Store {"},
+		{"hublearn.go", "s != nil && p.Rev > s.rev {", "s != nil {"},
+		{"hublearn.go", "if n.session != session || !n.ready || m.NodeStore != n.Store {", "if !n.ready || m.NodeStore != n.Store {"},
 	}},
 	{"decisions told before the commit", "Durable", []swap{{"link.go", "upto := n.tellable(since)", "upto := n.meta.Rev"}}},
 	{"cloud wish offered before the commit", "Durable", []swap{
@@ -41,7 +41,7 @@ var faults = []struct {
 	}},
 	{"outcome forgotten after a cut", "Told or Converge", []swap{{"link.go", "out.Outcomes = toldOutcomes(d.cloud, in)", "out.Outcomes = toldOutcomes(d.cloud, func(rev uint64) bool { return in(rev) && rev > n.told })"}}},
 	{"no new store id for an old disk", "Converge", []swap{{"link.go", "!n.made(h.LastRev, h.LastOpening) {", "false {"}}},
-	{"no offer on a new store", "Kept", []swap{{"hublink.go", "if p.Access == ReadOnly || s.expected.Absent() || p.Check(s.expected) != nil {", "if true {"}}},
+	{"no offer on a new store", "Kept", []swap{{"hubstores.go", "if p.Access == ReadOnly || s.expected.Absent() || p.Check(s.expected) != nil {", "if true {"}}},
 	{"no-op that looks at expected only (settle times not looked at)", "NothingLost", []swap{
 		{"ask.go", "s.settle != 0 || ", ""},
 		{"ask.go", " || !p.Equal(s.actual, v)", ""},
