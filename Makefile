@@ -23,11 +23,12 @@ FUZZTIME    ?= 60s
 DATA        ?= ./.twinbridge
 PKG         ?= ./...
 
-# What the tests use beside Go: the race detector wants a C compiler; the broker and the binary are spoken to with other
-# people's programs; the emulated board needs an emulator and what unpacks a kernel and makes its start image.
+# What the tests use beside Go: the race detector wants a C compiler; the store is killed at each of its system calls;
+# the broker and the binary are spoken to with other people's programs; the emulated board needs an emulator.
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
+NEED_CRASH  := strace=strace
 NEED_PEERS  := mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
-NEED_BOARD  := qemu-system-aarch64=qemu-system-arm cpio=cpio xz=xz-utils
+NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
 E2E         := ./test/e2e/...
@@ -50,8 +51,8 @@ clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge
 
 ##@ Parts of `make test`
 
-unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, mosquitto-clients
-	@tools/need "unit tests" $(NEED_RACE) $(NEED_PEERS)
+unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto-clients
+	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS)
 	go vet -tags board ./...
 	go test -race -timeout 10m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$'),$(PKG))
 
@@ -63,7 +64,7 @@ e2e: go ## The real binary, driven as people do; installs mosquitto-clients, cur
 	@tools/need "end-to-end tests" $(NEED_PEERS)
 	go test -p 1 -timeout 10m -count 1 $(E2E)
 
-test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU, cpio, xz-utils; fetches a Debian kernel
+test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU, fetches a Debian kernel
 	@if tools/need "tests on an emulated board" $(NEED_BOARD); then \
 		go test -tags board -p 1 -timeout 15m -count 1 -v $(BOARD); \
 	elif [ "$$CI" = true ]; then \

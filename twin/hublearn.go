@@ -64,7 +64,7 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 	if d != nil && d.awaits && def.Definer == DefinedByNode {
 		if r, err := def.Resolve(m.Model); err == nil { // the same device, as a node with a new store defines it now
 			d.redefine(r, m.Model)
-			d.awaits = false
+			d.awaits, d.deaf = false, true
 			h.above(d, n.dealt[def.UID])
 		}
 		return d
@@ -87,6 +87,7 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		h.drop(d, "deleted", false)
 	}
 	d = h.create(r, m.Model)
+	d.deaf = true // unless this message tells the whole of it
 	h.above(d, n.dealt[def.UID])
 	return d
 }

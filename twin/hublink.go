@@ -118,7 +118,7 @@ func (h *Hub) Definitions(node string) (out []Definition) {
 	}
 	for _, name := range h.Names() {
 		d := h.devices[name]
-		if mine := d.def.Definer == DefinedByCloud; !mine && !(d.awaits && n.learned) || d.def.Node != node || d.moves || d.defSeq > h.durable || n.defSent[d.def.UID] >= d.def.Generation {
+		if mine := d.def.Definer == DefinedByCloud; !mine && !(d.awaits && n.learned) && !d.deaf || d.def.Node != node || d.moves || d.defSeq > h.durable || n.defSent[d.def.UID] >= d.def.Generation {
 			continue
 		}
 		n.defSent[d.def.UID] = d.def.Generation

@@ -45,6 +45,8 @@ func TestFilters(t *testing.T) {
 		{"/+", "/a", true},
 		{"/+", "a", false},
 		{"", "a", false},
+		{"#/a", "b", false},
+		{"$hw/#/a", "$hw/b", false},
 	} {
 		if got := matches(r.filter, r.topic); got != r.want {
 			t.Errorf("%q takes %q: %v, want %v", r.filter, r.topic, got, r.want)

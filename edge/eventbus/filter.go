@@ -23,7 +23,7 @@ func matches(filter, topic string) bool {
 	for {
 		f, moreFilter, fs := strings.Cut(filter, "/")
 		if f == "#" {
-			return true
+			return !fs // only at the end is it a wildcard
 		}
 		t, moreTopic, ts := strings.Cut(topic, "/")
 		if f != "+" && f != t {

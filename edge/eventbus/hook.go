@@ -146,11 +146,8 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 // OnPublishDropped sees a message that found no room in the queue of a client.
 func (h *hook) OnPublishDropped(cl *mqtt.Client, pk packets.Packet) {
 	h.stats.dropped.Add(1)
-	if l := linkOf(cl); l != nil && ours(pk.TopicName) {
-		if !l.slow.Swap(true) {
-			h.broker.log.Warn("an MQTT client reads too slowly; it is told the present state when it has caught up", "client", l.peer.client)
-		}
-		l.miss(pk.TopicName)
+	if l := linkOf(cl); l != nil && ours(pk.TopicName) && l.miss(pk.TopicName) {
+		h.broker.log.Warn("an MQTT client reads too slowly; it is told the present state when it has caught up", "client", clip(cl.ID, maxAsker))
 	}
 }
 

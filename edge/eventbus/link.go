@@ -47,15 +47,16 @@ type link struct {
 // queued notes one of our messages on its way into the client's queue.
 func (l *link) queued() { l.waiting.Add(1) }
 
-// miss notes that the message found no room.
-func (l *link) miss(topic string) {
+// miss notes that a message found no room; first tells that it is the first since the client had caught up.
+func (l *link) miss(topic string) (first bool) {
 	l.mu.Lock()
-	if l.missed == nil {
+	if first = l.missed == nil; first {
 		l.missed = map[string]bool{}
 	}
 	l.missed[topic] = true // as many as there are topics of ours
 	l.mu.Unlock()
-	l.sent()
+	l.waiting.Add(-1) // the queue is full, which is far from caught up
+	return first
 }
 
 // sent notes that a message left the queue. When the client has caught up it gives the topics of what it missed.
