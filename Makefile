@@ -75,7 +75,7 @@ test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU,
 
 ##@ Longer
 
-test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills, each fuzz target 60 s
+test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills, races in the binary, each fuzz target 60 s
 	$(MAKE) unit
 	$(MAKE) sim SEEDS=20000
 	LONG=1 $(MAKE) e2e

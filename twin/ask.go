@@ -168,6 +168,7 @@ func (n *Node) accept(d *device, w *wish) {
 	}
 	d.wishes = append(d.wishes, w)
 	d.backoff, d.retryAt = 0, 0
+	n.retryTrouble(d)
 }
 
 // lose takes one property away from a pending wish; it ends when its last one is gone.

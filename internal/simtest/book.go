@@ -66,6 +66,7 @@ type book struct {
 	first   map[spot]bool          // the next report is the first after coming online
 	online  map[spot]time.Duration // when it came online last
 	adopts  map[spot]bool          // a press on it was found on disk: the next report is expected, without restore
+	nothing map[spot]time.Duration // when a press went back to nothing: there was nothing to hand over instead of it
 	owed    map[string]twin.Value  // what a hub knew as expected when a node lost its disk
 	diff    map[spot]time.Duration // since when actual differs with nothing pending
 	conns   map[spot]string
@@ -86,7 +87,7 @@ type book struct {
 
 func newBook(w *world) *book {
 	return &book{w: w, asked: map[string]*asked{}, acts: map[string][]act{}, ever: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
-		online: map[spot]time.Duration{}, adopts: map[spot]bool{}, owed: map[string]twin.Value{},
+		online: map[spot]time.Duration{}, adopts: map[spot]bool{}, nothing: map[spot]time.Duration{}, owed: map[string]twin.Value{},
 		diff: map[spot]time.Duration{}, conns: map[spot]string{}, revs: map[string]map[string]twin.Value{},
 		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, stores: map[string]string{}, redefined: map[*lamp]bool{}}
 }

@@ -128,21 +128,21 @@ func (b *book) told(p *nodeProc, d twin.Decisions) {
 			}
 			b.revs[d.NodeStore][k] = q.Expected
 		}
-		b.outcomes(p, dev.Outcomes)
+		b.outcomes(p, dev.UID, dev.Outcomes)
 	}
 	for _, g := range d.Gone {
-		b.outcomes(p, g.Outcomes)
+		b.outcomes(p, g.UID, g.Outcomes)
 	}
 }
 
-func (b *book) outcomes(p *nodeProc, told []twin.OutcomeTold) {
+func (b *book) outcomes(p *nodeProc, uid string, told []twin.OutcomeTold) {
 	for _, o := range told {
 		a := b.asked[o.ID]
 		if a == nil || a.forced || a.gone && b.redefined[a.lamp] {
 			continue
 		}
 		if h := b.w.hub.hub; h != nil {
-			if v, err := h.View(a.lamp.name); err == nil && v.Device.Node != p.name {
+			if v, err := h.View(a.lamp.name); err == nil && v.Device.UID == uid && v.Device.Node != p.name {
 				continue // an old disk remembers a device that lives elsewhere: what it says is ignored
 			}
 		}

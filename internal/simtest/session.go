@@ -195,7 +195,9 @@ func (s *session) nodeTalks() {
 				}
 				return
 			}
-			s.w.book.hubGreeted(s.node, hello)
+			if !s.dead {
+				s.w.book.hubGreeted(s.node, hello)
+			}
 		})
 	}
 	if d, ok := n.Decisions(); ok {

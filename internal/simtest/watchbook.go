@@ -88,6 +88,9 @@ func (b *book) nodeView(p *nodeProc, what string, before, v twin.View, had bool)
 		if q.Expected != old.Expected || q.Origin != old.Origin {
 			b.w.log("%s: %s.%s expected %s by %s (%s)", p.name, l.name.Name, s.prop, q.Expected, q.Origin, what)
 		}
+		if q.Expected.Absent() && !old.Expected.Absent() && b.step.ended {
+			b.nothing[s] = b.w.at
+		}
 		if q.Expected.Absent() && !old.Expected.Absent() && !b.step.ended && !defining {
 			b.w.fail("Kept", "%s: expected of %s.%s became absent by %s", p.name, l.name.Name, s.prop, what)
 		}
@@ -141,7 +144,7 @@ func (b *book) deviceActed(p *nodeProc, l *lamp, s spot, q *twin.PropertyView) {
 			if past[i].at < b.online[s]-50*time.Millisecond {
 				b.w.fail("Follow", "%s: expected of %s follows a hand of %s, before it came online", p.name, k, past[i].at)
 			}
-			if past[i].by == p {
+			if at, ok := b.nothing[s]; past[i].by == p && (!ok || b.w.at-at > 2*time.Second) {
 				b.w.fail("Follow", "%s: expected of %s became %s by an act of the device, but it was a mapper that drove it", p.name, k, q.Expected)
 			}
 			return

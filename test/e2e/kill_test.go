@@ -18,7 +18,7 @@ import (
 // in any of its lives against what it says later (rule 11: Durable, Monotone, Told). LONG=1 makes it 200 kills.
 func TestKillSweep(t *testing.T) {
 	kills := 40
-	if os.Getenv("LONG") != "" {
+	if long() {
 		kills = 200
 	}
 	data := t.TempDir()

@@ -94,7 +94,7 @@ func (l *ledger) tell(dev string, w wish) {
 func (l *ledger) seen(d device) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if d.Rev < l.devices[d.Name] {
+	if d.Rev != 0 && d.Rev < l.devices[d.Name] { // 0: not on disk yet, nothing is told
 		l.fault("device %s: rev %d was told, now it is at %d", d.Name, l.devices[d.Name], d.Rev)
 	}
 	l.devices[d.Name] = max(l.devices[d.Name], d.Rev)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 )
@@ -29,14 +30,22 @@ func run(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "twinbridge")
 
-	if err := build(context.Background(), binary); err != nil {
+	var flags []string
+	if long() {
+		flags = append(flags, "-race")
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each end takes a second more
+	}
+	if err := build(context.Background(), binary, flags...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
 
-// build builds the program as `make build` does.
+// long reports whether somebody has time: more kills, and a program with the race detector in it.
+func long() bool { return os.Getenv("LONG") != "" }
+
+// build builds the program as `make build` does, but for the flags.
 func build(ctx context.Context, file string, flags ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -44,6 +53,9 @@ func build(ctx context.Context, file string, flags ...string) error {
 	cmd := exec.CommandContext(ctx, "go", append(args, "./cmd/twinbridge")...)
 	cmd.Dir = filepath.Join("..", "..")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if slices.Contains(flags, "-race") {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1")
+	}
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the program under test: %w\n%s", err, text)
 	}

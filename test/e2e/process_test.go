@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -75,6 +76,11 @@ func startIn(t *testing.T, dir, name string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		for _, sign := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+			if strings.Contains(p.stderr.String(), sign) {
+				t.Errorf("%s %q: %s", name, args, sign)
+			}
+		}
 		if t.Failed() {
 			t.Logf("%s %q printed:\n%s%s", name, args, p.stdout, p.stderr)
 		}
