@@ -68,9 +68,11 @@ type hubDevice struct {
 	ended  []*hubWish
 	moveTo string // the node that gets the device once the old one acknowledged the tombstone
 	moves  bool
-	defSeq uint64 // change that made the definition; told once durable
-	deaf   bool   // what its node said before it came there was not taken: it has to tell it all again
-	awaits bool   // the node has a new store and has not said how it defines the device
+	// elsewhere names nodes that said, while it moved, that they have it (from a past that this hub has lost).
+	elsewhere []string
+	defSeq    uint64 // change that made the definition; told once durable
+	deaf      bool   // what its node said before it came there was not taken: it has to tell it all again
+	awaits    bool   // the node has a new store and has not said how it defines the device
 }
 
 // hubProp is a node's decision and observation as the hub holds them.

@@ -100,7 +100,12 @@ func (h *Hub) arrive(d *hubDevice) {
 	if r, err := def.Resolve(d.model); err == nil {
 		d.def = r
 	}
-	d.moves, d.moveTo = false, ""
+	for _, node := range d.elsewhere {
+		if node != d.moveTo {
+			h.bury(d, node, true)
+		}
+	}
+	d.moves, d.moveTo, d.elsewhere = false, "", nil
 	d.seen, d.text = Unknown, ""
 	h.carryOver(d)
 	d.defSeq, d.deaf = h.seq, true

@@ -59,6 +59,10 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		return nil
 	}
 	if d != nil && d.def.UID == def.UID && d.moves {
+		if n.Name != d.def.Node && !slices.Contains(d.elsewhere, n.Name) {
+			d.elsewhere = append(d.elsewhere, n.Name)
+			h.touch(d)
+		}
 		return d // it is between two nodes; who gets it will tell it all again
 	}
 	if d != nil && d.awaits && def.Definer == DefinedByNode {

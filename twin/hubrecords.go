@@ -34,6 +34,7 @@ type hubDeviceRecord struct {
 	Wishes []hubWishRecord       `json:"wishes,omitempty"`
 	Ended  []hubWishRecord       `json:"ended,omitempty"`
 	MoveTo string                `json:"moveTo,omitempty"`
+	Else   []string              `json:"elsewhere,omitempty"`
 	Deaf   bool                  `json:"deaf,omitempty"`
 	Awaits bool                  `json:"awaits,omitempty"`
 	Moves  bool                  `json:"moves,omitempty"`
@@ -141,7 +142,7 @@ func (h *Hub) encode(key string) []byte {
 }
 
 func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
-	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf,
+	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf, Else: d.elsewhere,
 		Props: map[string]propRecord{}}
 	for i := range d.prop {
 		s := &d.prop[i]
@@ -229,7 +230,7 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 		return err
 	}
 	d := &hubDevice{def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
-		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf}
+		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf, elsewhere: r.Else}
 	for i := range d.prop {
 		pr, ok := r.Props[def.Props[i].Name]
 		if !ok {
