@@ -31,7 +31,7 @@ NEED_PEERS  := mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients c
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
-E2E         := ./test/e2e/...
+E2E         := ./test/e2e/... ./test/readme/...
 BOARD       := ./test/gpio/...
 
 ##@ The two that matter
@@ -85,8 +85,8 @@ test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills,
 fuzz: go ## Every fuzz target for FUZZTIME=60s (PKG=./edge/eventbus/...)
 	tools/fuzz $(FUZZTIME) $(PKG)
 
-bench: go ## All benchmarks
-	go test -run '^$$' -bench . -benchmem $(PKG)
+bench: build ## Measure the real binary beside its targets, 3 minutes (ONLY=wishes,order measures parts; DISK=folder another disk)
+	go run ./test/bench -binary bin/twinbridge -disk $(or $(DISK),bin) -only '$(ONLY)'
 
 ##@ Checks without running
 

@@ -37,7 +37,8 @@ func (n *Node) OfferCloud(now Now, c CloudWish) {
 		return
 	}
 	if c.Number <= d.dealt {
-		return // dealt with; its outcome is told with its rev
+		n.dealtWith(d, c)
+		return
 	}
 	d.dealt, d.dealID = c.Number, c.ID
 	n.decide(d)
@@ -75,6 +76,18 @@ func (n *Node) OfferCloud(now Now, c CloudWish) {
 	default:
 		n.accept(d, w)
 	}
+}
+
+// dealtWith answers a wish whose number was dealt with: its outcome is told with its rev. One that never came, because
+// the hub had ended it before it lost that, is not carried out so late.
+func (n *Node) dealtWith(d *device, c CloudWish) {
+	if d.cloudIndex(c.ID) >= 0 || d.known(c.ID) != nil {
+		return
+	}
+	w := n.newWish(&c.Wish)
+	w.number, w.by, w.lost = c.Number, "hub restored", w.order
+	n.decide(d)
+	n.end(d, w, Superseded, "by hub restored")
 }
 
 // recognise finds a wish by id that comes under a new number: its fate goes on, or its outcome is told again.

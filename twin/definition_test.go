@@ -158,15 +158,19 @@ func TestParsePolicy(t *testing.T) {
 		want  twin.Policy
 	}{
 		{nil, base},
-		{map[string]string{"kind": "lamp", "name": "Küchenlampe", "room": "Küche"},
-			with(func(p *twin.Policy) { p.Kind, p.Title, p.Room = "lamp", "Küchenlampe", "Küche" })},
+		{
+			map[string]string{"kind": "lamp", "name": "Küchenlampe", "room": "Küche"},
+			with(func(p *twin.Policy) { p.Kind, p.Title, p.Room = "lamp", "Küchenlampe", "Küche" }),
+		},
 		{map[string]string{"drift": "hold"}, with(func(p *twin.Policy) { p.Hold = true })},
 		{map[string]string{"drift": "follow", "conflict": "house"}, base},
 		{map[string]string{"conflict": "cloud"}, with(func(p *twin.Policy) { p.CloudInsists = true })},
 		{map[string]string{"kind": "lock"}, with(func(p *twin.Policy) { p.Kind, p.Hold = "lock", true })},
 		{map[string]string{"kind": "garage-door", "drift": "follow"}, with(func(p *twin.Policy) { p.Kind, p.Hold = "garage-door", true })},
-		{map[string]string{"apply-deadline": "90s", "settle": "0s"},
-			with(func(p *twin.Policy) { p.ApplyDeadline, p.Settle = 90*time.Second, 0 })},
+		{
+			map[string]string{"apply-deadline": "90s", "settle": "0s"},
+			with(func(p *twin.Policy) { p.ApplyDeadline, p.Settle = 90*time.Second, 0 }),
+		},
 		{map[string]string{"expose": "none"}, with(func(p *twin.Policy) { p.Expose = nil })},
 		{map[string]string{"expose": "matter"}, with(func(p *twin.Policy) { p.Expose = []string{"matter"} })},
 		{map[string]string{"attribute.serial": "A-1"}, with(func(p *twin.Policy) { p.Attributes = map[string]string{"serial": "A-1"} })},
@@ -201,8 +205,16 @@ func TestParsePolicy(t *testing.T) {
 }
 
 func FuzzPolicy(f *testing.F) {
-	for _, kv := range [][2]string{{"drift", "hold"}, {"settle", "3s"}, {"enum.power", "ON,OFF"}, {"tolerance.hue", "2"}, {"expose", "none"},
-		{"attribute.serial", "1"}, {"drft", "hold"}, {"apply-deadline", "1h"}} {
+	for _, kv := range [][2]string{
+		{"drift", "hold"},
+		{"settle", "3s"},
+		{"enum.power", "ON,OFF"},
+		{"tolerance.hue", "2"},
+		{"expose", "none"},
+		{"attribute.serial", "1"},
+		{"drft", "hold"},
+		{"apply-deadline", "1h"},
+	} {
 		f.Add(kv[0], kv[1])
 	}
 	f.Fuzz(func(t *testing.T, key, value string) {
@@ -225,16 +237,22 @@ func FuzzPolicy(f *testing.F) {
 
 // A device joined with its model.
 func TestResolve(t *testing.T) {
-	model := twin.DeviceModel{Name: twin.Name{Namespace: "default", Name: "bulb"},
+	model := twin.DeviceModel{
+		Name:        twin.Name{Namespace: "default", Name: "bulb"},
 		Protocol:    twin.Visitor{Protocol: "gpio", Config: json.RawMessage(`{"chip":"gpiochip0"}`)},
 		Annotations: map[string]string{"kind": "lamp", "drift": "hold", "tolerance.hue": "3"},
 		Properties: []twin.Property{
 			{Name: "power", Type: twin.String},
 			{Name: "hue", Type: twin.Float, Visitor: twin.Visitor{Config: json.RawMessage(`{"line":1}`)}, CollectCycle: time.Second},
-		}}
-	dev := twin.Device{Name: lampName, Model: model.Name, Annotations: map[string]string{"drift": "follow"},
-		Properties: []twin.Property{{Name: "hue", Visitor: twin.Visitor{Config: json.RawMessage(`{"line":7}`)}, ReportCycle: time.Minute},
-			{Name: "own", Type: twin.Bool}}}
+		},
+	}
+	dev := twin.Device{
+		Name: lampName, Model: model.Name, Annotations: map[string]string{"drift": "follow"},
+		Properties: []twin.Property{
+			{Name: "hue", Visitor: twin.Visitor{Config: json.RawMessage(`{"line":7}`)}, ReportCycle: time.Minute},
+			{Name: "own", Type: twin.Bool},
+		},
+	}
 	got, err := dev.Resolve(&model)
 	if err != nil {
 		t.Fatal(err)

@@ -306,8 +306,10 @@ func (d *hubDevice) unanswered(prop string) *hubWish {
 func (d *hubDevice) view(w *hubWish) WishView { return viewOfProposal(d.def.Name, w, d.trouble[w.ID]) }
 
 func viewOfProposal(name Name, w *hubWish, trouble string) WishView {
-	return WishView{ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
-		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: trouble, At: w.at, decided: w.seq}
+	return WishView{
+		ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
+		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: trouble, At: w.at, decided: w.seq,
+	}
 }
 
 // WishView gives a wish by id.

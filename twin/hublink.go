@@ -153,8 +153,10 @@ func (h *Hub) Offers(now Now, node string) (out []CloudWish) {
 				continue
 			}
 			w.offeredIn = n.session
-			c := CloudWish{Device: name, UID: d.def.UID, Number: w.number, Wish: w.Wish, Seen: w.seenRevs, SeenStore: w.seenStore,
-				Session: w.session, Question: w.question}
+			c := CloudWish{
+				Device: name, UID: d.def.UID, Number: w.number, Wish: w.Wish, Seen: w.seenRevs, SeenStore: w.seenStore,
+				Session: w.session, Question: w.question,
+			}
 			if w.endsAt != 0 {
 				c.Remaining = max(w.endsAt-now.Mono, 0)
 			}

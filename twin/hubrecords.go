@@ -142,8 +142,10 @@ func (h *Hub) encode(key string) []byte {
 }
 
 func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
-	r := &hubDeviceRecord{Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf, Else: d.elsewhere,
-		Props: map[string]propRecord{}}
+	r := &hubDeviceRecord{
+		Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf, Else: d.elsewhere,
+		Props: map[string]propRecord{},
+	}
 	for i := range d.prop {
 		s := &d.prop[i]
 		r.Props[d.def.Props[i].Name] = propRecord{Expected: pack(s.expected), Origin: s.origin, Rev: s.rev, Act: s.act, Actual: pack(s.actual), ActualAt: s.actualAt}
@@ -153,9 +155,13 @@ func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
 }
 
 func (w *hubWish) record(now time.Duration) hubWishRecord {
-	r := hubWishRecord{wishRecord: wishRecord{ID: w.ID, Asker: w.Asker, Origin: w.Origin, Values: map[string]packed{}, ValidFor: w.ValidFor,
-		Insist: w.Insist, Number: w.number, At: w.at, Outcome: w.outcome, Reason: w.reason, By: w.by, TookOver: w.lost},
-		Guard: w.Guard, Seen: w.seenRevs, SeenStore: w.seenStore, Session: w.session, Sent: w.sent, Question: w.question, Carried: w.carried}
+	r := hubWishRecord{
+		wishRecord: wishRecord{
+			ID: w.ID, Asker: w.Asker, Origin: w.Origin, Values: map[string]packed{}, ValidFor: w.ValidFor,
+			Insist: w.Insist, Number: w.number, At: w.at, Outcome: w.outcome, Reason: w.reason, By: w.by, TookOver: w.lost,
+		},
+		Guard: w.Guard, Seen: w.seenRevs, SeenStore: w.seenStore, Session: w.session, Sent: w.sent, Question: w.question, Carried: w.carried,
+	}
 	for k, v := range w.Values {
 		r.Values[k] = pack(v)
 	}
@@ -167,8 +173,10 @@ func (w *hubWish) record(now time.Duration) hubWishRecord {
 
 // OpenHub makes a Hub of what is on disk; no records make a new one, with a new store id.
 func OpenHub(cfg HubConfig, now Now, records []Record) (*Hub, error) {
-	h := &Hub{cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{}, past: map[string]*hubPast{},
-		changed: map[Name]bool{}, dirty: map[string]bool{}, now: now}
+	h := &Hub{
+		cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{}, past: map[string]*hubPast{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}, now: now,
+	}
 	for _, r := range records {
 		if err := h.load(r, now); err != nil {
 			return nil, fmt.Errorf("read record %q: %w", r.Key, err)
@@ -229,8 +237,10 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 	if err != nil {
 		return err
 	}
-	d := &hubDevice{def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
-		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf, elsewhere: r.Else}
+	d := &hubDevice{
+		def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
+		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf, elsewhere: r.Else,
+	}
 	for i := range d.prop {
 		pr, ok := r.Props[def.Props[i].Name]
 		if !ok {
@@ -263,8 +273,10 @@ func loadProposals(from []hubWishRecord, now Now) ([]*hubWish, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := &hubWish{Wish: base.Wish, number: wr.Number, seenRevs: wr.Seen, seenStore: wr.SeenStore, session: wr.Session, sent: wr.Sent,
-			question: wr.Question, carried: wr.Carried, at: wr.At, outcome: wr.Outcome, reason: wr.Reason, by: wr.By, lost: wr.TookOver}
+		w := &hubWish{
+			Wish: base.Wish, number: wr.Number, seenRevs: wr.Seen, seenStore: wr.SeenStore, session: wr.Session, sent: wr.Sent,
+			question: wr.Question, carried: wr.Carried, at: wr.At, outcome: wr.Outcome, reason: wr.Reason, by: wr.By, lost: wr.TookOver,
+		}
 		w.Guard = wr.Guard
 		if wr.Left != 0 {
 			w.endsAt = now.Mono + wr.Left

@@ -37,8 +37,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, nodes: map[string]*rig{}, disk: map[string][]byte{}, kept: map[string]map[string][]byte{}, links: map[string]string{},
-		now: twin.Now{Mono: time.Hour, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	w := &world{
+		t: t, nodes: map[string]*rig{}, disk: map[string][]byte{}, kept: map[string]map[string][]byte{}, links: map[string]string{},
+		now: twin.Now{Mono: time.Hour, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
 	for _, name := range []string{"attic", "cellar"} {
 		w.nodes[name] = newNode(t, name)
 		w.nodes[name].commit()

@@ -65,8 +65,10 @@ func (h *Hub) carryOver(d *hubDevice) {
 		if p.Access == ReadOnly || s.expected.Absent() || p.Check(s.expected) != nil {
 			continue
 		}
-		carry = append(carry, &hubWish{Wish: Wish{ID: "carry-" + h.cfg.NewID(), Origin: FromRestore, Values: map[string]Value{p.Name: s.expected}},
-			carried: true, at: h.now.Wall, outcome: Pending})
+		carry = append(carry, &hubWish{
+			Wish:    Wish{ID: "carry-" + h.cfg.NewID(), Origin: FromRestore, Values: map[string]Value{p.Name: s.expected}},
+			carried: true, at: h.now.Wall, outcome: Pending,
+		})
 	}
 	for _, old := range slices.Clone(d.wishes) {
 		if old.carried && slices.ContainsFunc(carry, func(c *hubWish) bool { return maps.Equal(keysOf(c), keysOf(old)) }) {

@@ -122,7 +122,6 @@ type device struct {
 	conn       string
 	echo       bool
 	mapperAt   time.Duration // when its mapper started or came back
-	everOnline bool          // in this opening
 
 	wishes []*wish // unended, restores among them, in order of acceptance
 	ended  []*wish // oldest first

@@ -105,8 +105,10 @@ func (n *Node) reoffer(d *device, w *wish) {
 // were never wished are left out. The caller offers.
 func (n *Node) restore(d *device, props ...string) bool {
 	n.seq++
-	w := &wish{Wish: Wish{ID: "restore-" + n.opening + "-" + strconv.FormatUint(n.seq, 10), Origin: FromRestore,
-		Values: map[string]Value{}}, outcome: Pending, at: n.now.Wall, state: map[string]wishProp{}}
+	w := &wish{Wish: Wish{
+		ID: "restore-" + n.opening + "-" + strconv.FormatUint(n.seq, 10), Origin: FromRestore,
+		Values: map[string]Value{},
+	}, outcome: Pending, at: n.now.Wall, state: map[string]wishProp{}}
 	for _, name := range props {
 		s, p := d.p(name)
 		if s == nil || s.expected.Absent() || p.Access == ReadOnly || d.pending(name) != nil {

@@ -11,8 +11,10 @@ import (
 // OpenNode makes a Node of what is on disk; no records make a new one, with a new store id. A record that cannot be
 // read is an error that names its key. Start must be called before anything else.
 func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
-	n := &Node{cfg: cfg, devices: map[Name]*device{}, models: map[Name]*DeviceModel{}, theirs: map[Name]*DeviceModel{}, gone: map[string]*tombstone{},
-		changed: map[Name]bool{}, dirty: map[string]bool{}, hidden: map[uint64]bool{}}
+	n := &Node{
+		cfg: cfg, devices: map[Name]*device{}, models: map[Name]*DeviceModel{}, theirs: map[Name]*DeviceModel{}, gone: map[string]*tombstone{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}, hidden: map[uint64]bool{},
+	}
 	twins := map[Name]*twinRecord{}
 	devices := map[Name]*deviceRecord{}
 	fresh := true

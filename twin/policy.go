@@ -132,8 +132,10 @@ func ParsePolicy(notes map[string]string) (Policy, error) {
 	return p, nil
 }
 
-var annotationKeys = []string{"kind", "name", "room", "attribute.", "enum.", "tolerance.", "drift", "conflict",
-	"apply-deadline", "settle", "expose"}
+var annotationKeys = []string{
+	"kind", "name", "room", "attribute.", "enum.", "tolerance.", "drift", "conflict",
+	"apply-deadline", "settle", "expose",
+}
 
 func nearest(key string) string {
 	return slices.MinFunc(annotationKeys, func(a, b string) int { return cmp.Compare(distance(key, a), distance(key, b)) })
@@ -165,8 +167,10 @@ func distance(a, b string) int {
 func (p *Policy) refine(prop *Property) error {
 	if list, ok := p.enums[prop.Name]; ok {
 		if prop.Type != String {
-			return &FieldError{Field: "annotation " + AnnotationPrefix + "enum." + prop.Name, Value: strings.Join(list, ","),
-				Want: "a property of type string"}
+			return &FieldError{
+				Field: "annotation " + AnnotationPrefix + "enum." + prop.Name, Value: strings.Join(list, ","),
+				Want: "a property of type string",
+			}
 		}
 		prop.Enum = list
 	}

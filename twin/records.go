@@ -232,12 +232,16 @@ func (p packed) value() (Value, error) {
 }
 
 func (d *device) record() *twinRecord {
-	r := &twinRecord{UID: d.def.UID, SentState: d.sentState, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: d.rev, Dealt: d.dealt, DealtID: d.dealID, Props: make(map[string]propRecord, len(d.prop)), Cloud: d.cloud}
+	r := &twinRecord{
+		UID: d.def.UID, SentState: d.sentState, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
+		Rev: d.rev, Dealt: d.dealt, DealtID: d.dealID, Props: make(map[string]propRecord, len(d.prop)), Cloud: d.cloud,
+	}
 	for i := range d.prop {
 		s := &d.prop[i]
-		r.Props[d.def.Props[i].Name] = propRecord{Expected: pack(s.expected), Origin: s.origin, Rev: s.rev, Act: s.act,
-			Actual: pack(s.actual), ActualAt: s.actualAt, Adopt: s.adopt}
+		r.Props[d.def.Props[i].Name] = propRecord{
+			Expected: pack(s.expected), Origin: s.origin, Rev: s.rev, Act: s.act,
+			Actual: pack(s.actual), ActualAt: s.actualAt, Adopt: s.adopt,
+		}
 	}
 	for _, w := range d.wishes {
 		if !w.internal() {
@@ -253,8 +257,10 @@ func (d *device) record() *twinRecord {
 }
 
 func (w *wish) record() wishRecord {
-	r := wishRecord{ID: w.ID, Asker: w.Asker, Origin: w.Origin, Values: make(map[string]packed, len(w.Values)), ValidFor: w.ValidFor,
-		Insist: w.Insist, Number: w.number, Rev: w.rev, Accepted: w.acceptRev, At: w.at, Outcome: w.outcome, Reason: w.reason, By: w.by, TookOver: w.lost}
+	r := wishRecord{
+		ID: w.ID, Asker: w.Asker, Origin: w.Origin, Values: make(map[string]packed, len(w.Values)), ValidFor: w.ValidFor,
+		Insist: w.Insist, Number: w.number, Rev: w.rev, Accepted: w.acceptRev, At: w.at, Outcome: w.outcome, Reason: w.reason, By: w.by, TookOver: w.lost,
+	}
 	for k, v := range w.Values {
 		r.Values[k] = pack(v)
 	}
@@ -271,9 +277,11 @@ func (w *wish) record() wishRecord {
 }
 
 func (r *wishRecord) wish() (*wish, error) {
-	w := &wish{Wish: Wish{ID: r.ID, Asker: r.Asker, Origin: r.Origin, ValidFor: r.ValidFor, Insist: r.Insist, Values: make(map[string]Value, len(r.Values))},
+	w := &wish{
+		Wish:   Wish{ID: r.ID, Asker: r.Asker, Origin: r.Origin, ValidFor: r.ValidFor, Insist: r.Insist, Values: make(map[string]Value, len(r.Values))},
 		number: r.Number, rev: r.Rev, acceptRev: r.Accepted, at: r.At, outcome: r.Outcome, reason: r.Reason, by: r.By, lost: r.TookOver,
-		order: slices.Sorted(maps.Keys(r.Values)), state: make(map[string]wishProp, len(r.Values))}
+		order: slices.Sorted(maps.Keys(r.Values)), state: make(map[string]wishProp, len(r.Values)),
+	}
 	for k, p := range r.Values {
 		v, err := p.value()
 		if err != nil {

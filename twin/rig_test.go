@@ -55,8 +55,10 @@ func newRig(t testing.TB) *rig { return newNode(t, "attic") }
 
 func newNode(t testing.TB, name string) *rig {
 	t.Helper()
-	r := &rig{t: t, name: name, disk: map[string][]byte{}, file: "file-1", conn: "c1", hubStore: "hub-1",
-		now: twin.Now{Mono: time.Second, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}}
+	r := &rig{
+		t: t, name: name, disk: map[string][]byte{}, file: "file-1", conn: "c1", hubStore: "hub-1",
+		now: twin.Now{Mono: time.Second, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
 	r.open()
 	return r
 }

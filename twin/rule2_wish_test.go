@@ -149,7 +149,8 @@ func TestWishDeviceStateBound(t *testing.T) {
 	r := newLamp(t, nil, many)
 	for i := range 9 {
 		w := twin.Wish{ID: fmt.Sprint("w", i), Origin: twin.FromLocal, Values: map[string]twin.Value{
-			fmt.Sprintf("n%d", i): twin.StringValue(strings.Repeat("x", twin.MaxValueLen))}}
+			fmt.Sprintf("n%d", i): twin.StringValue(strings.Repeat("x", twin.MaxValueLen)),
+		}}
 		_, err := r.node.Ask(r.now, lampName, w)
 		if full := i == 8; full != (err != nil) {
 			t.Errorf("wish %d of 4 KiB each: got %v, want refused: %v", i, err, full)
@@ -166,8 +167,10 @@ func TestTooManyWishes(t *testing.T) {
 		}
 	})
 	ask := func(i int) error {
-		_, err := r.node.Ask(r.now, lampName, twin.Wish{ID: fmt.Sprint("w", i), Origin: twin.FromLocal,
-			Values: map[string]twin.Value{fmt.Sprintf("n%d", i): twin.BoolValue(true)}})
+		_, err := r.node.Ask(r.now, lampName, twin.Wish{
+			ID: fmt.Sprint("w", i), Origin: twin.FromLocal,
+			Values: map[string]twin.Value{fmt.Sprintf("n%d", i): twin.BoolValue(true)},
+		})
 		return err
 	}
 	for i := range twin.MaxWishes {

@@ -36,15 +36,15 @@ func TestCloudWish(t *testing.T) {
 			cloud c1 nr=1 power=ON
 			see power e=OFF w=w1
 			revs 0`},
-		{"a number below the highest dealt with is not taken", `
+		{"a number below the highest dealt with is not taken, and answered: the hub has lost what it knew of it", `
 			ready power=OFF
 			link
 			cloud c5 nr=5 power=ON
 			look
 			cloud c3 nr=3 power=OFF
-			outcome c3 -> no such wish
+			outcome c3 -> superseded by hub restored: power
 			see power e=ON w=c5
-			revs 0`},
+			revs 1`},
 		{"the number is recorded with the outcome: also after a crash", `
 			ready power=OFF
 			link

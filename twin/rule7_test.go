@@ -209,8 +209,10 @@ func TestHubIgnoresTheOld(t *testing.T) {
 	}
 	rev := v.Prop("power").Rev
 	on := func(rev uint64) twin.Decisions {
-		return twin.Decisions{NodeStore: attic.node.StoreID(), Rev: rev, Opening: "o", Devices: []twin.DeviceDecisions{{Name: lampName, UID: attic.uid,
-			Props: []twin.PropDecision{{Name: "power", Expected: twin.StringValue("ON"), Origin: twin.FromLocal, Rev: rev}}}}}
+		return twin.Decisions{NodeStore: attic.node.StoreID(), Rev: rev, Opening: "o", Devices: []twin.DeviceDecisions{{
+			Name: lampName, UID: attic.uid,
+			Props: []twin.PropDecision{{Name: "power", Expected: twin.StringValue("ON"), Origin: twin.FromLocal, Rev: rev}},
+		}}}
 	}
 	old := w.links["attic"]
 	w.play("lose\nconnect")
@@ -230,8 +232,10 @@ func TestHubIgnoresTheOld(t *testing.T) {
 		"another uid":     func() { w.hub.Learn(w.now, "attic", session, other) },
 		"the same rev":    func() { w.hub.Learn(w.now, "attic", session, on(rev)) },
 		"observations of another session": func() {
-			w.hub.Observe(w.now, "attic", old, twin.Observations{Devices: []twin.Observation{{Name: lampName, UID: attic.uid,
-				Props: []twin.Observed{{Name: "power", Actual: twin.StringValue("ON")}}}}})
+			w.hub.Observe(w.now, "attic", old, twin.Observations{Devices: []twin.Observation{{
+				Name: lampName, UID: attic.uid,
+				Props: []twin.Observed{{Name: "power", Actual: twin.StringValue("ON")}},
+			}}})
 		},
 	} {
 		tell()

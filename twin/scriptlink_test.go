@@ -88,8 +88,10 @@ func outcomes(told []twin.OutcomeTold) (out []string) {
 // cloud hands in "ID [validFor] [left=D] [nr=N] [waited] [seen=R|now|other] [insist] [guard=P:R] [question] [uid=U] P=V...".
 // A wish is live, under the next number, and had seen nothing, if nothing else is said.
 func (r *rig) cloud(args []string) error {
-	c := twin.CloudWish{Device: lampName, UID: r.uid, Session: r.node.Session(), SeenStore: r.node.StoreID(),
-		Wish: twin.Wish{ID: args[0], Origin: twin.FromCloud}, Seen: map[string]uint64{}}
+	c := twin.CloudWish{
+		Device: lampName, UID: r.uid, Session: r.node.Session(), SeenStore: r.node.StoreID(),
+		Wish: twin.Wish{ID: args[0], Origin: twin.FromCloud}, Seen: map[string]uint64{},
+	}
 	r.number++
 	c.Number = r.number
 	var values []string

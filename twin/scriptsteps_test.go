@@ -107,8 +107,10 @@ func see(v twin.View, prop string, fields []string) error {
 	if p.Offered {
 		offered = "yes"
 	}
-	got := map[string]string{"e": p.Expected.String(), "a": p.Actual.String(), "w": wish, "t": trouble, "off": offered,
-		"by": string(p.Origin), "shown": p.Shown().String(), "left": p.Remaining.String()}
+	got := map[string]string{
+		"e": p.Expected.String(), "a": p.Actual.String(), "w": wish, "t": trouble, "off": offered,
+		"by": string(p.Origin), "shown": p.Shown().String(), "left": p.Remaining.String(),
+	}
 	for _, f := range fields {
 		k, want, _ := strings.Cut(f, "=")
 		if g, ok := got[k]; !ok || g != want {

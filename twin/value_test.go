@@ -83,10 +83,25 @@ func TestValueRefused(t *testing.T) {
 		typ  twin.Type
 		text string
 	}{
-		{twin.Bool, "ON"}, {twin.Bool, "1"}, {twin.Bool, "True"}, {twin.Bool, ""},
-		{twin.Int, ""}, {twin.Int, "1.5"}, {twin.Int, "9223372036854775808"}, {twin.Int, "0x10"}, {twin.Int, " 1"},
-		{twin.Float, ""}, {twin.Float, "NaN"}, {twin.Float, "Inf"}, {twin.Float, "-inf"}, {twin.Float, "1e400"}, {twin.Float, "warm"},
-		{twin.String, "\xff"}, {twin.String, long}, {twin.TypeNone, "x"}, {twin.Type(9), "x"},
+		{twin.Bool, "ON"},
+		{twin.Bool, "1"},
+		{twin.Bool, "True"},
+		{twin.Bool, ""},
+		{twin.Int, ""},
+		{twin.Int, "1.5"},
+		{twin.Int, "9223372036854775808"},
+		{twin.Int, "0x10"},
+		{twin.Int, " 1"},
+		{twin.Float, ""},
+		{twin.Float, "NaN"},
+		{twin.Float, "Inf"},
+		{twin.Float, "-inf"},
+		{twin.Float, "1e400"},
+		{twin.Float, "warm"},
+		{twin.String, "\xff"},
+		{twin.String, long},
+		{twin.TypeNone, "x"},
+		{twin.Type(9), "x"},
 	} {
 		if got, err := twin.ParseText(tc.typ, tc.text); err == nil || field(err) == "" || !got.Absent() {
 			t.Errorf("text %v %.20q: got %v %v, want a field error", tc.typ, tc.text, got, err)
@@ -96,10 +111,28 @@ func TestValueRefused(t *testing.T) {
 		typ  twin.Type
 		json string
 	}{
-		{twin.Bool, "null"}, {twin.Bool, `"true"`}, {twin.Bool, "1"}, {twin.Bool, ""},
-		{twin.Int, "null"}, {twin.Int, "1.5"}, {twin.Int, "true"}, {twin.Int, `""`}, {twin.Int, "1e30"}, {twin.Int, "[1]"}, {twin.Int, ""},
-		{twin.Float, "null"}, {twin.Float, `"1"`}, {twin.Float, "1e999"}, {twin.Float, "NaN"}, {twin.Float, "Infinity"},
-		{twin.String, "null"}, {twin.String, "5"}, {twin.String, `"open`}, {twin.String, `{}`}, {twin.String, ""}, {twin.String, `"` + long + `"`},
+		{twin.Bool, "null"},
+		{twin.Bool, `"true"`},
+		{twin.Bool, "1"},
+		{twin.Bool, ""},
+		{twin.Int, "null"},
+		{twin.Int, "1.5"},
+		{twin.Int, "true"},
+		{twin.Int, `""`},
+		{twin.Int, "1e30"},
+		{twin.Int, "[1]"},
+		{twin.Int, ""},
+		{twin.Float, "null"},
+		{twin.Float, `"1"`},
+		{twin.Float, "1e999"},
+		{twin.Float, "NaN"},
+		{twin.Float, "Infinity"},
+		{twin.String, "null"},
+		{twin.String, "5"},
+		{twin.String, `"open`},
+		{twin.String, `{}`},
+		{twin.String, ""},
+		{twin.String, `"` + long + `"`},
 		{twin.TypeNone, "1"},
 	} {
 		if got, err := twin.ParseJSON(tc.typ, []byte(tc.json)); err == nil || field(err) == "" || !got.Absent() {
@@ -114,8 +147,14 @@ func TestValueJSONIsJSON(t *testing.T) {
 		typ twin.Type
 		raw string
 	}{
-		{twin.Int, "+5"}, {twin.Int, "007"}, {twin.Int, "0x1p4"}, {twin.Int, "1_000"},
-		{twin.Float, "+1.5"}, {twin.Float, "0x1p-2"}, {twin.Float, ".5"}, {twin.Float, "1_0.0"},
+		{twin.Int, "+5"},
+		{twin.Int, "007"},
+		{twin.Int, "0x1p4"},
+		{twin.Int, "1_000"},
+		{twin.Float, "+1.5"},
+		{twin.Float, "0x1p-2"},
+		{twin.Float, ".5"},
+		{twin.Float, "1_0.0"},
 	} {
 		if json.Valid([]byte(tc.raw)) {
 			t.Fatalf("%s is JSON", tc.raw)

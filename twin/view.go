@@ -74,8 +74,10 @@ func (n *Node) View(now Now, name Name) (View, error) {
 	if err != nil {
 		return View{}, err
 	}
-	v := View{Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Props: make([]PropertyView, len(d.prop))}
+	v := View{
+		Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
+		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Props: make([]PropertyView, len(d.prop)),
+	}
 	for i := range d.prop {
 		s := &d.prop[i]
 		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Actual: s.actual, ActualAt: s.actualAt}
@@ -136,6 +138,8 @@ func (n *Node) FindWish(id string) (WishView, error) {
 func (n *Node) wishView(d *device, w *wish) WishView { return n.viewOf(d.def.Name, w) }
 
 func (n *Node) viewOf(name Name, w *wish) WishView {
-	return WishView{ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
-		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: w.trouble, Rev: n.onDisk(w.rev), decided: w.rev, At: w.at}
+	return WishView{
+		ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
+		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: w.trouble, Rev: n.onDisk(w.rev), decided: w.rev, At: w.at,
+	}
 }

@@ -279,7 +279,11 @@ func (w *worker) wait(ctx context.Context, why error, pause time.Duration) {
 	if errors.Is(why, ErrGone) {
 		word = stateOffline
 	}
-	w.log.Warn("device does not work", "error", why, "state", word, "retry", pause)
+	retry := "in " + pause.String()
+	if pause == 0 {
+		retry = "when it is defined anew"
+	}
+	w.log.Warn("device does not work", "error", why, "state", word, "retry", retry)
 	w.say(word)
 	var over <-chan time.Time
 	if pause > 0 {

@@ -86,10 +86,12 @@ type book struct {
 }
 
 func newBook(w *world) *book {
-	return &book{w: w, asked: map[string]*asked{}, acts: map[string][]act{}, ever: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
+	return &book{
+		w: w, asked: map[string]*asked{}, acts: map[string][]act{}, ever: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
 		online: map[spot]time.Duration{}, adopts: map[spot]bool{}, nothing: map[spot]time.Duration{}, owed: map[string]twin.Value{},
 		diff: map[spot]time.Duration{}, conns: map[spot]string{}, revs: map[string]map[string]twin.Value{},
-		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, stores: map[string]string{}, redefined: map[*lamp]bool{}}
+		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, stores: map[string]string{}, redefined: map[*lamp]bool{},
+	}
 }
 
 func propKey(l *lamp, prop string) string { return l.name.Name + "." + prop }
@@ -236,6 +238,9 @@ func (b *book) checkOutcome(a *asked) {
 	}
 	switch a.out {
 	case twin.Applied:
+		if m := a.lamp.mappers[a.p]; a.p != nil && (m == nil || m.conn == "") && !a.lamp.kind.echo {
+			return // its mapper left without a word; by rule 5 what was last heard counts
+		}
 		for prop, want := range a.wish.Values {
 			if !slices.Contains(a.lost, prop) && !b.had(a.lamp, prop, want, a.at-2*time.Second, a.outAt) {
 				b.w.fail("NothingLost", "wish %s ended applied, but %s.%s never was %s since", a.id, a.lamp.name.Name, prop, want)
@@ -249,7 +254,10 @@ func (b *book) checkOutcome(a *asked) {
 			b.checkRest(a, a.lost)
 		}
 		for _, prop := range a.lost {
-			if a.by != "house" && !slices.ContainsFunc(b.taken[propKey(a.lamp, prop)], func(t time.Duration) bool { return a.p == nil || t >= a.at }) {
+			if by := b.asked[a.by]; by != nil && !by.wish.Values[prop].Absent() {
+				continue
+			}
+			if !slices.ContainsFunc(b.taken[propKey(a.lamp, prop)], func(t time.Duration) bool { return a.p == nil || t >= a.at }) {
 				b.w.fail("Explained", "wish %s ended superseded by %s on %s, but nobody took it", a.id, a.by, prop)
 			}
 		}

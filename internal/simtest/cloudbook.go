@@ -138,7 +138,7 @@ func (b *book) told(p *nodeProc, d twin.Decisions) {
 func (b *book) outcomes(p *nodeProc, uid string, told []twin.OutcomeTold) {
 	for _, o := range told {
 		a := b.asked[o.ID]
-		if a == nil || a.forced || a.gone && b.redefined[a.lamp] {
+		if a == nil || a.forced || a.out != "" && p.aged || a.gone && b.redefined[a.lamp] {
 			continue
 		}
 		if h := b.w.hub.hub; h != nil {

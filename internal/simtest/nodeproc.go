@@ -40,14 +40,13 @@ type nodeProc struct {
 	life  int        // counts processes, so that late events of a dead one are known
 	disk  disk
 	old   []disk // copies made at some time, to be put back
+	aged  bool   // an old disk was put back once: it may remember another end of a wish that has ended since
 	bad   bool   // the disk fails
 	busy  bool   // a batch is under way
 	wake  time.Duration
 	link  *session
-	hello bool // NodeHello was sent in this session
 	views map[twin.Name]twin.View
 	sent  map[twin.Name]uint64 // OfferSeq handed to the mapper
-	house map[twin.Name]map[string]uint64
 }
 
 // start begins the process on whatever is on the disk.
@@ -159,7 +158,7 @@ func (p *nodeProc) commit(lazy bool) {
 	}
 	p.busy = true
 	life, took := p.life, p.w.between(300*time.Microsecond, 3*time.Millisecond)
-	if p.w.chance(3) && !p.w.quiet {
+	if p.w.chance(3) && !p.w.quiet || p.w.theme == crashes && p.w.chance(25) && !p.w.quiet {
 		took = p.w.between(0, 2*time.Second)
 	}
 	p.w.after(took, func() {
@@ -192,6 +191,6 @@ func (p *nodeProc) flush(life int) {
 
 // putBack replaces the disk by an old copy of itself; the process must be down.
 func (p *nodeProc) putBack(d disk) {
-	p.disk = maps.Clone(d)
+	p.disk, p.aged = maps.Clone(d), p.aged || len(d) > 0
 	p.w.book.nodeDestroyed(p)
 }

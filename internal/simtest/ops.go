@@ -32,8 +32,10 @@ func (w *world) setup() {
 		w.nodes = append(w.nodes, &nodeProc{w: w, name: name, disk: disk{}})
 	}
 	for _, name := range []string{"own", "cloudy"} {
-		l := &lamp{w: w, name: twin.Name{Namespace: "default", Name: name}, real: map[string]twin.Value{}, past: map[string][]moment{},
-			mappers: map[*nodeProc]*mapper{}, hold: w.chance(12), slow: w.chance(40)}
+		l := &lamp{
+			w: w, name: twin.Name{Namespace: "default", Name: name}, real: map[string]twin.Value{}, past: map[string][]moment{},
+			mappers: map[*nodeProc]*mapper{}, hold: w.chance(12), slow: w.chance(40),
+		}
 		l.kind.echo = w.chance(55)
 		l.kind.marks = l.kind.echo && w.chance(60)
 		l.kind.state = l.kind.echo || w.chance(60)
@@ -60,6 +62,7 @@ func (w *world) setup() {
 	}
 	w.defineOwn(w.lamps[0])
 	w.defineCloud(w.lamps[1], w.nodes[0].name)
+	clear(w.book.redefined) // the first definitions change nothing that anybody wished
 	for _, l := range w.lamps {
 		for _, m := range l.each() {
 			m.start()
@@ -144,6 +147,15 @@ func (w *world) pick() {
 		return
 	case w.theme == stores && w.chance(15), w.theme == links && w.chance(20):
 		w.cloudWish()
+		return
+	case w.theme == crashes && w.chance(20):
+		w.houseWish()
+		return
+	case w.theme == crashes && w.chance(12):
+		p := w.anyNode()
+		w.log("%s crashes", p.name)
+		p.crash()
+		w.after(w.between(0, time.Second), p.start)
 		return
 	case w.theme == links && w.chance(20):
 		if s := w.anyNode().link; s != nil {
@@ -246,7 +258,7 @@ func (w *world) cloudWish() {
 		wish.Guard = w.book.guardNow(l, wish)
 	}
 	w.hub.step(func(now twin.Now) { w.book.cloudAsks(l, wish, now) })
-	if w.chance(20) { // a copy with a wish under way
+	if w.chance(20) || w.theme == stores && w.chance(50) { // a copy with a wish under way
 		w.after(w.between(2*time.Millisecond, 50*time.Millisecond), func() { w.hub.old = append(w.hub.old, maps.Clone(w.hub.disk)) })
 	}
 }

@@ -55,6 +55,7 @@ type theme int
 const (
 	stores theme = iota + 1
 	links
+	crashes
 )
 
 type event struct {
@@ -140,10 +141,12 @@ func Run(seed uint64) Result {
 }
 
 func play(seed uint64, tracing bool) Result {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x7717)), at: time.Second, wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		seen: map[string]int{}, tracing: tracing}
+	w := &world{
+		rng: rand.New(rand.NewPCG(seed, 0x7717)), at: time.Second, wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		seen: map[string]int{}, tracing: tracing,
+	}
 	w.book = newBook(w)
-	w.theme = theme(w.rng.IntN(4))
+	w.theme = theme(w.rng.IntN(5))
 	w.setup()
 	w.live()
 	w.heal()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,14 +30,14 @@ func newAPI(socket string) *api {
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", socket)
 		},
-		MaxIdleConnsPerHost: 16, MaxConnsPerHost: 16,
+		MaxIdleConnsPerHost: burstSize,
 	}}}
 }
 
 func (a *api) close() { a.http.CloseIdleConnections() }
 
-// do asks and gives the body of an answer with the wanted status.
-func (a *api) do(ctx context.Context, method, path, body string, status int) ([]byte, error) {
+// do asks and gives the body of an answer with one of the wanted statuses.
+func (a *api) do(ctx context.Context, method, path, body string, statuses ...int) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://edge"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (a *api) do(ctx context.Context, method, path, body string, status int) ([]
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err == nil && res.StatusCode != status {
+	if err == nil && !slices.Contains(statuses, res.StatusCode) {
 		err = fmt.Errorf("%s %s: status %d: %.300s", method, path, res.StatusCode, text)
 	}
 	return text, err
@@ -69,7 +70,7 @@ func (a *api) set(ctx context.Context, name, value string) error {
 // accepted wishes and does not wait.
 func (a *api) accepted(ctx context.Context, name, value string) error {
 	_, err := a.do(ctx, http.MethodPatch, "/v1/devices/default/"+name+"/expected",
-		`{"expected":{"powerstatus":"`+value+`"}}`, http.StatusAccepted)
+		`{"expected":{"powerstatus":"`+value+`"}}`, http.StatusOK, http.StatusAccepted)
 	return err
 }
 

@@ -26,6 +26,8 @@ type machine struct {
 	syncs          times
 }
 
+func cores() int { return runtime.NumCPU() }
+
 // onDisk refuses a folder that is in memory, where a sync costs nothing.
 func onDisk(dir string) error {
 	var fs unix.Statfs_t
@@ -39,7 +41,7 @@ func onDisk(dir string) error {
 }
 
 func lookAtMachine(dir string) (*machine, error) {
-	m := &machine{cores: runtime.NumCPU(), processor: "unknown processor", system: runtime.GOARCH}
+	m := &machine{cores: cores(), processor: "unknown processor", system: runtime.GOARCH}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
 		return nil, err

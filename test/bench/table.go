@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -153,4 +152,8 @@ func (t times) p(percent int) time.Duration {
 	return sorted[max(i, 1)-1]
 }
 
-var errNothing = errors.New("nothing was measured")
+// median gives the middle one; of an even number the greater of the two.
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
