@@ -26,7 +26,7 @@ func (b *bench) folder(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() { err = errors.Join(err, e.kill()) }()
 	c, err := dial(e.broker, "$hw/events/node/"+nodeName+"/membership/updated")
 	if err != nil {
 		return err
@@ -75,10 +75,12 @@ func (b *bench) folder(ctx context.Context) (err error) {
 	if err := os.Mkdir(to, 0o700); err != nil {
 		return err
 	}
-	if e, err = b.edge(ctx, data); err != nil {
+	after, err := b.edge(ctx, data)
+	if err != nil {
 		return err
 	}
-	stored, err := e.api.devices(ctx)
+	defer func() { err = errors.Join(err, after.close()) }()
+	stored, err := after.api.devices(ctx)
 	if err != nil {
 		return err
 	}

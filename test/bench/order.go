@@ -49,9 +49,14 @@ func oneBurst(ctx context.Context, e *edge, n int) (swapped, lost int, took time
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	defer sender.Disconnect(250)
+	sent := make(chan struct{})
+	defer func() {
+		sender.Disconnect(0) // ends what is still to be sent
+		<-sent
+	}()
 	start := time.Now()
 	go func() {
+		defer close(sent)
 		for i := range n {
 			sender.Publish(deviceTopic(lamp(0), "twin/update"), 0, false, counted(i))
 		}

@@ -187,9 +187,9 @@ func TestForeignMapper(t *testing.T) {
 		}
 	}
 
-	// Wishes that follow each other faster are told as applied too, at the latest at the apply deadline (10 s).
+	// Wishes that follow each other faster are told as applied too: they are offered once more after the settle time.
 	for _, want := range []string{"OFF", "ON"} {
-		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "12s"); r.code != 0 {
+		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "5s"); r.code != 0 {
 			t.Fatalf("set %s: %v", want, r)
 		}
 	}
