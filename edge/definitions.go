@@ -30,7 +30,7 @@ type definitions struct {
 
 	mu      sync.Mutex // one manifest at a time
 	sources map[twin.Name]string
-	said    map[string]bool // complaints about the folder as it is
+	said    map[string]bool // complaints and notes about the folder as it is
 }
 
 // noteTime bounds how long a desired value waits for the disk.
@@ -71,7 +71,8 @@ func (d *definitions) Apply(ctx context.Context, text []byte) (deviceapi.Applied
 	for _, n := range set.Notes {
 		done.Notes = append(done.Notes, n.String())
 	}
-	wishes, errs := d.wish(ctx, set)
+	wishes, notes, errs := d.wish(ctx, set)
+	done.Notes = append(done.Notes, notes...)
 	for i := range wishes {
 		done.Wishes = append(done.Wishes, deviceapi.WishOf(&wishes[i]))
 	}
@@ -81,7 +82,8 @@ func (d *definitions) Apply(ctx context.Context, text []byte) (deviceapi.Applied
 	return done, nil
 }
 
-// folder takes the devices folder as it is now. What is wrong in it is logged, once, and disturbs nothing else.
+// folder takes the devices folder as it is now. What is wrong in it, or has no effect, is logged, once, and disturbs
+// nothing else.
 func (d *definitions) folder(ctx context.Context, set manifest.Set, broken map[string]error) {
 	defer d.once.Do(func() { close(d.loaded) })
 	d.mu.Lock()
@@ -92,11 +94,11 @@ func (d *definitions) folder(ctx context.Context, set manifest.Set, broken map[s
 	}
 	sound, errs := set.Sound(d.store.Model)
 	errs = append(errs, d.take(sound)...)
-	_, refused := d.wish(ctx, sound)
+	_, notes, refused := d.wish(ctx, sound)
 	for _, err := range append(errs, refused...) {
 		complaints = append(complaints, err.Error())
 	}
-	d.complain(complaints)
+	d.say(ctx, complaints, notes)
 	d.remember(sound, len(broken) == 0)
 }
 
@@ -119,15 +121,19 @@ func (d *definitions) take(set manifest.Set) []error {
 	return errs
 }
 
-// complain logs what is new among the complaints.
-func (d *definitions) complain(texts []string) {
-	now := make(map[string]bool, len(texts))
-	for _, text := range texts {
-		now[text] = true
-		if !d.said[text] {
-			d.log.Warn("device folder: " + strings.ReplaceAll(text, "\n", "; "))
+// say logs what is new among the complaints and notes.
+func (d *definitions) say(ctx context.Context, complaints, notes []string) {
+	now := make(map[string]bool, len(complaints)+len(notes))
+	tell := func(level slog.Level, texts []string) {
+		for _, text := range texts {
+			if !d.said[text] && !now[text] {
+				d.log.Log(ctx, level, "device folder: "+strings.ReplaceAll(text, "\n", "; "))
+			}
+			now[text] = true
 		}
 	}
+	tell(slog.LevelWarn, complaints)
+	tell(slog.LevelInfo, notes)
 	d.said = now
 }
 
@@ -152,8 +158,9 @@ func (d *definitions) remember(set manifest.Set, whole bool) {
 	d.sources = now
 }
 
-// wish makes wishes of desired values that changed since they were last taken (rule 6).
-func (d *definitions) wish(ctx context.Context, set manifest.Set) (made []twin.WishView, errs []error) {
+// wish makes wishes of desired values that changed since they were last taken (rule 6). The notes tell which have no
+// effect.
+func (d *definitions) wish(ctx context.Context, set manifest.Set) (made []twin.WishView, notes []string, errs []error) {
 	for i := range set.Devices {
 		dev := &set.Devices[i]
 		if len(dev.Desired) == 0 {
@@ -163,19 +170,25 @@ func (d *definitions) wish(ctx context.Context, set manifest.Set) (made []twin.W
 		if err != nil {
 			continue // it was not taken, which is said already
 		}
-		w, err := d.seen.wish(v.Device, dev.Desired)
+		desired, readOnly := wishable(v.Device, dev.Desired)
+		for _, name := range readOnly {
+			notes = append(notes, manifest.Note{
+				Source: dev.Source, Text: fmt.Sprintf("device %s: desired of %s has no effect, as the property is read-only", dev.Device.Name, name),
+			}.String())
+		}
+		w, err := d.seen.wish(v.Device, desired)
 		if err == nil && w != nil {
 			var view twin.WishView
 			if view, err = d.store.Ask(dev.Device.Name, *w); err == nil {
 				made = append(made, view)
-				err = d.note(ctx, &view, v.Device, dev.Desired)
+				err = d.note(ctx, &view, v.Device, desired)
 			}
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: device %s: desired: %w", dev.Source, dev.Device.Name, err))
 		}
 	}
-	return made, errs
+	return made, notes, errs
 }
 
 // note notes desired values as taken once their wish is on disk. If it does not get there the wish holds all the same,

@@ -44,6 +44,21 @@ func (o *observed) read(d *twin.Resolved) (observedRecord, error) {
 	return r, nil
 }
 
+// wishable parts desired values from those on read-only properties, which come back by name, sorted. Manifests of
+// KubeEdge carry such: v1alpha2's status has a desired for every twin. They are nobody's wish, and a wish with one of
+// them in it would be refused whole (rule 2).
+func wishable(d *twin.Resolved, desired map[string]string) (wished map[string]string, readOnly []string) {
+	wished = make(map[string]string, len(desired))
+	for _, name := range slices.Sorted(maps.Keys(desired)) {
+		if p := d.Property(name); p != nil && p.Access == twin.ReadOnly {
+			readOnly = append(readOnly, name)
+			continue
+		}
+		wished[name] = desired[name]
+	}
+	return wished, readOnly
+}
+
 // wish gives the wish that the desired values of a manifest make, nil if none of them changed.
 func (o *observed) wish(d *twin.Resolved, desired map[string]string) (*twin.Wish, error) {
 	r, err := o.read(d)

@@ -52,7 +52,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	socket := local.New(local.Config{
-		Socket: Socket(o.Data), StoreID: file.ID().String(), Version: o.Version, Started: o.Started,
+		Socket: Socket(o.Data), Version: o.Version, Started: o.Started,
 	}, holder.Store, defs, numbers.Handler(o.Log), o.Log)
 	if err := socket.Listen(); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,9 @@ func TestExitCodes(t *testing.T) {
 		{"out of range", []string{"device", "set", "porch", "level=101"}, 1, "from 0 to 100"},
 		{"unknown device", []string{"device", "set", "attic", "powerstatus=ON"}, 1, "device list"},
 		{"unknown device, get", []string{"device", "get", "attic"}, 1, "default/attic"},
+		{"unknown device, get as a manifest", []string{"device", "get", "attic", "-o", "yaml"}, 1, "default/attic"},
+		{"unknown device, profile", []string{"device", "profile", "porch", "attic"}, 1, "default/attic"},
+		{"names too long, profile", append([]string{"device", "profile"}, slices.Repeat([]string{strings.Repeat("x", 128)}, 40)...), 1, "40 names"},
 		{"defined by a file", []string{"device", "delete", "porch"}, 1, "porch.yaml:"},
 		{"no such file", []string{"apply", "-f", "no/such/file"}, 1, "no/such/file"},
 
@@ -91,6 +95,7 @@ func TestExitCodes(t *testing.T) {
 		{"property twice", []string{"device", "set", "porch", "level=1", "level=2"}, 2, "twice"},
 		{"no device", []string{"device", "get"}, 2, "arg"},
 		{"bad device", []string{"device", "get", "a/b/c"}, 2, "a/b/c"},
+		{"bad device, profile", []string{"device", "profile", "porch", "a/b/c"}, 2, "a/b/c"},
 		{"long device", []string{"device", "get", long}, 2, "128 bytes"},
 		{"wait too long", []string{"device", "set", "porch", "level=1", "--wait", "61s"}, 2, "up to 60s"},
 		{"for nothing", []string{"device", "set", "porch", "level=1", "--for", "0s"}, 2, "up to 24h"},
@@ -99,6 +104,8 @@ func TestExitCodes(t *testing.T) {
 		{"unknown command", []string{"divice"}, 2, "device"},
 		{"unknown subcommand", []string{"device", "sett"}, 2, "did you mean get or set?"},
 		{"unknown output", []string{"device", "list", "-o", "xml"}, 2, "text or json"},
+		{"unknown output, get", []string{"device", "get", "porch", "-o", "xml"}, 2, "text, json or yaml"},
+		{"no list as a manifest", []string{"device", "list", "-o", "yaml"}, 2, "text or json"},
 		{"nothing to apply", []string{"apply"}, 2, "-f is missing"},
 		{"bad server", []string{"device", "list", "--server", "hub"}, 2, "a URL"},
 		{"too many words", []string{"device", "list", "porch"}, 2, "porch"},
@@ -270,6 +277,10 @@ func TestCompletion(t *testing.T) {
 	}{
 		{[]string{"device", "get", ""}, "porch\n"},
 		{[]string{"device", "set", ""}, "porch\n"},
+		{[]string{"device", "profile", ""}, "porch\n"},
+		{[]string{"device", "profile", "porch", ""}, ":"},
+		{[]string{"device", "get", "porch", "-o", ""}, "text\njson\nyaml\n"},
+		{[]string{"device", "list", "-o", ""}, "text\njson\n:"},
 		{[]string{"device", "set", "porch", ""}, "level=\npowerstatus=ON\npowerstatus=OFF\n"},
 		{[]string{"device", "get", "porch", ""}, ":"},
 		{[]string{"device", "set", "attic", ""}, ":"},

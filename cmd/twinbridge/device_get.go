@@ -14,6 +14,9 @@ import (
 func getCommand(a *app) *cobra.Command {
 	return a.outputFlag(&cobra.Command{
 		Use: "get NAME", Short: "Show a device and its twin", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeOne,
+		Long: `Shows a device and its twin. With -o yaml it is the device's definition and its model's, as a manifest of KubeEdge
+(v1beta1) that apply takes; what is expected of the device is not in it, so that to apply it switches nothing.`,
+		Example: "  twinbridge device get lamp\n  twinbridge device get garden/porch -o yaml > porch.yaml",
 		RunE: does(func(cmd *cobra.Command, args []string) error {
 			name, err := deviceName(args[0])
 			if err != nil {
@@ -21,6 +24,14 @@ func getCommand(a *app) *cobra.Command {
 			}
 			return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 				defer a.progress("reading " + name.String())()
+				if a.output == "yaml" {
+					text, err := c.Manifest(ctx, name)
+					if err != nil {
+						return err
+					}
+					_, err = a.out.Write(text)
+					return err
+				}
 				d, err := c.Device(ctx, name)
 				if err != nil {
 					return err
@@ -31,7 +42,7 @@ func getCommand(a *app) *cobra.Command {
 				return a.show(&d)
 			})
 		}),
-	})
+	}, "yaml")
 }
 
 func (a *app) show(d *deviceapi.Device) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,13 +137,18 @@ func group(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = 2
 }
 
-// outputFlag adds -o.
-func (a *app) outputFlag(c *cobra.Command) *cobra.Command {
-	c.Flags().StringVarP(&a.output, "output", "o", "text", "text or json")
+// outputFlag adds -o with text, json and what else the command can give.
+func (a *app) outputFlag(c *cobra.Command, more ...string) *cobra.Command {
+	forms := append([]string{"text", "json"}, more...)
+	last := len(forms) - 1
+	all := strings.Join(forms[:last], ", ") + " or " + forms[last]
+	c.Flags().StringVarP(&a.output, "output", "o", "text", all)
+	// It fails only for a flag that does not exist, or one that is completed already.
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
 	pre := c.PreRunE
 	c.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if a.output != "text" && a.output != "json" {
-			return usage("--output: %q: expected text or json", a.output)
+		if !slices.Contains(forms, a.output) {
+			return usage("--output: %q: expected %s", a.output, all)
 		}
 		if pre != nil {
 			return pre(cmd, args)

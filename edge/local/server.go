@@ -34,7 +34,6 @@ var ErrTaken = errors.New("another edge runs on this data folder")
 // Config is what a Server is told.
 type Config struct {
 	Socket  string    // path of the socket
-	StoreID string    // of the store under which revs count
 	Version string    // of the program
 	Started time.Time // of the process
 }

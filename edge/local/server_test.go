@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,14 +41,24 @@ func (noManifests) Apply(context.Context, []byte) (deviceapi.Applied, error) {
 	return deviceapi.Applied{}, errors.New("no manifests here")
 }
 
+func (noManifests) Manifest(twin.Name) ([]byte, error) { return nil, errors.New("no manifests here") }
+
+func (noManifests) Profile([]twin.Name) ([]byte, error) { return nil, errors.New("no manifests here") }
+
 func newServer(t *testing.T, path string) (*Server, *twin.Store) {
+	t.Helper()
+	s, store, _ := newNode(t, path)
+	return s, store
+}
+
+func newNode(t *testing.T, path string) (*Server, *twin.Store, *twin.Node) {
 	t.Helper()
 	node, err := twin.OpenNode(twin.NodeConfig{Name: "cellar", FileID: "file", NewID: rand.Text}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := twin.NewStore(node, clock{time.Now()}, nobody{})
-	return New(Config{Socket: path, StoreID: "file", Version: "test", Started: time.Now()}, store, noManifests{}, nil, slog.New(slog.DiscardHandler)), store
+	return New(Config{Socket: path, Version: "test", Started: time.Now()}, store, noManifests{}, nil, slog.New(slog.DiscardHandler)), store, node
 }
 
 // running serves until the returned function is called.
@@ -177,6 +189,33 @@ func TestEndAnswersWhoWaits(t *testing.T) {
 	}
 	if err := <-streamed; err == nil {
 		t.Error("the stream ended without an error")
+	}
+}
+
+// TestTagsOfAnotherStoreID: a node that finds itself an old disk takes a new store id; tags from before guard nothing.
+func TestTagsOfAnotherStoreID(t *testing.T) {
+	path := filepath.Join(t.TempDir(), SocketName)
+	s, store, node := newNode(t, path)
+	name := twin.Name{Namespace: "default", Name: "lamp"}
+	if err := store.Apply(nil, []twin.Device{{Name: name, Properties: []twin.Property{{Name: "power", Type: twin.Bool}}}}); err != nil {
+		t.Fatal(err)
+	}
+	tag := func() string {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/devices/default/lamp", nil))
+		if w.Code != http.StatusOK {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return w.Header().Get("ETag")
+	}
+	before := tag()
+	if again := tag(); again != before {
+		t.Errorf("the tag went from %s to %s, and nothing happened", before, again)
+	}
+	// A hub that holds a rev of an opening that this disk knows nothing of.
+	node.LinkUp(twin.Now{Mono: 1}, twin.HubHello{HubStore: "hub", Session: "s", NodeStore: store.StoreID(), LastRev: 1, LastOpening: "another"})
+	if after := tag(); after == before {
+		t.Errorf("the tag is still %s", after)
 	}
 }
 

@@ -14,6 +14,10 @@ import (
 type Definitions interface {
 	// Apply makes models and devices as a manifest says, all or none.
 	Apply(ctx context.Context, manifest []byte) (deviceapi.Applied, error)
+	// Manifest gives a device and its model as a manifest that Apply takes.
+	Manifest(name twin.Name) ([]byte, error)
+	// Profile gives deviceProfile.json of these devices; none named: of all.
+	Profile(names []twin.Name) ([]byte, error)
 	// Source names the file that defines a device of the devices folder; "" if none does.
 	Source(name twin.Name) string
 }
@@ -30,7 +34,7 @@ type service struct {
 
 var _ deviceapi.Service = (*service)(nil)
 
-func (s *service) StoreID() string                              { return s.cfg.StoreID }
+func (s *service) StoreID() string                              { return s.store.StoreID() }
 func (s *service) Devices(context.Context) ([]twin.Name, error) { return s.store.Devices(), nil }
 func (s *service) Watch() deviceapi.Watch                       { return s.store.Watch() }
 
@@ -96,6 +100,14 @@ func (s *service) Apply(ctx context.Context, manifest []byte) (deviceapi.Applied
 		return deviceapi.Applied{}, err
 	}
 	return done, s.kept(ctx)
+}
+
+func (s *service) Manifest(_ context.Context, name twin.Name) ([]byte, error) {
+	return s.defs.Manifest(name)
+}
+
+func (s *service) Profile(_ context.Context, names []twin.Name) ([]byte, error) {
+	return s.defs.Profile(names)
 }
 
 // kept waits until a definition is on disk. If the disk does not take it, it holds all the same until the edge ends.

@@ -37,6 +37,7 @@ func New(s Service, o Options) http.Handler {
 	a.wishRoutes(h)
 	a.watchRoute(h)
 	a.modelRoutes(h)
+	a.manifestRoutes(h)
 	a.serverRoutes(h)
 	mux.HandleFunc("GET /openapi.json", describe(h.OpenAPI()))
 	if o.Metrics != nil {

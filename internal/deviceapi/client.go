@@ -168,6 +168,29 @@ func (c *Client) Apply(ctx context.Context, manifest []byte) (Applied, error) {
 	return a, err
 }
 
+// Manifest gives a device and its model as a manifest, which Apply takes.
+func (c *Client) Manifest(ctx context.Context, n twin.Name) ([]byte, error) {
+	var text []byte
+	_, err := c.do(ctx, http.MethodGet, "/v1/manifests/"+url.PathEscape(n.Namespace)+"/"+url.PathEscape(n.Name), nil, nil, "", &text)
+	return text, err
+}
+
+// Profile gives deviceProfile.json of these devices; none named: of all. Names of more than 4096 bytes together are a
+// *twin.FieldError.
+func (c *Client) Profile(ctx context.Context, names []twin.Name) ([]byte, error) {
+	q := url.Values{}
+	if len(names) > 0 {
+		list, err := joinNames(names)
+		if err != nil {
+			return nil, err
+		}
+		q.Set("devices", list)
+	}
+	var text []byte
+	_, err := c.do(ctx, http.MethodGet, "/v1/profile", q, nil, "", &text)
+	return text, err
+}
+
 // Health tells how the server is; a degraded one is no error.
 func (c *Client) Health(ctx context.Context) (Health, error) {
 	var h Health
@@ -179,7 +202,7 @@ func devicePath(n twin.Name) string {
 	return "/v1/devices/" + url.PathEscape(n.Namespace) + "/" + url.PathEscape(n.Name)
 }
 
-// do asks and reads the answer into out.
+// do asks and reads the answer into out: a *[]byte takes it as it is, everything else what the JSON says.
 func (c *Client) do(ctx context.Context, method, path string, q url.Values, body []byte, kind string, out any) (int, error) {
 	res, err := c.send(ctx, method, path, q, body, kind)
 	if err != nil {
@@ -216,7 +239,11 @@ func answer(status int, text []byte, out any) error {
 		p.Status = status
 		return p
 	}
-	if out == nil {
+	switch out := out.(type) {
+	case nil:
+		return nil
+	case *[]byte:
+		*out = text
 		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {

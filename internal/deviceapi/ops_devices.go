@@ -129,11 +129,13 @@ func (a *api) get(ctx context.Context, in *nameInput) (*deviceOutput, error) {
 	if err != nil {
 		return nil, problem(err)
 	}
+	// Before the view: should the store get another id in between, a guard with the tag is refused where it need not be.
+	store := a.service.StoreID()
 	v, err := settledView(ctx, a.service, name, nil, hiddenFor)
 	if err != nil {
 		return nil, problem(err)
 	}
-	return &deviceOutput{ETag: etag(a.service.StoreID(), &v), Body: DeviceOf(&v)}, nil
+	return &deviceOutput{ETag: etag(store, &v), Body: DeviceOf(&v)}, nil
 }
 
 func (a *api) remove(ctx context.Context, in *nameInput) (*struct{}, error) {

@@ -35,6 +35,10 @@ type Service interface {
 	PutModel(ctx context.Context, m twin.DeviceModel) error
 	// Apply makes models and devices as a manifest says, all or none. It returns when that is on disk.
 	Apply(ctx context.Context, manifest []byte) (Applied, error)
+	// Manifest gives a device and its model as a manifest that Apply takes.
+	Manifest(ctx context.Context, name twin.Name) ([]byte, error)
+	// Profile gives deviceProfile.json of these devices; none named: of all.
+	Profile(ctx context.Context, names []twin.Name) ([]byte, error)
 	// Watch begins to watch all devices; each counts as changed at first.
 	Watch() Watch
 	// Health tells how the server is.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -104,6 +105,25 @@ func (d definitions) Apply(_ context.Context, text []byte) (deviceapi.Applied, e
 	return deviceapi.Applied{Models: []string{}, Devices: []string{name.String()}}, d.store.Apply(nil, []twin.Device{dev})
 }
 
+func (d definitions) Manifest(n twin.Name) ([]byte, error) {
+	if n == porch {
+		return nil, fmt.Errorf("%w: %w", deviceapi.ErrConflict, &twin.FieldError{Field: "step", Value: "2", Want: "none"})
+	}
+	if _, err := d.store.Device(n); err != nil {
+		return nil, err
+	}
+	return []byte("kind: Device\nname: " + n.String() + "\n"), nil
+}
+
+func (d definitions) Profile(names []twin.Name) ([]byte, error) {
+	for _, n := range names {
+		if _, err := d.store.Device(n); err != nil {
+			return nil, err
+		}
+	}
+	return fmt.Appendf(nil, "{\"names\": %q}\n", names), nil
+}
+
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	node, err := twin.OpenNode(twin.NodeConfig{Name: "cellar", FileID: "file", NewID: rand.Text}, nil)
@@ -130,7 +150,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t, store: store, disk: disk, socket: filepath.Join(t.TempDir(), "s")}
-	server := local.New(local.Config{Socket: h.socket, StoreID: "store", Version: "test", Started: time.Now()}, store, definitions{store},
+	server := local.New(local.Config{Socket: h.socket, Version: "test", Started: time.Now()}, store, definitions{store},
 		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "metrics\n") }), slog.New(slog.DiscardHandler))
 	if err := server.Listen(); err != nil {
 		t.Fatal(err)

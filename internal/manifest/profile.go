@@ -23,14 +23,23 @@ func Profile(devices []ProfileDevice) ([]byte, error) {
 	p := profile{DeviceInstances: []instance{}, DeviceModels: []profileModel{}, Protocols: []protocol{}}
 	sorted := slices.Clone(devices)
 	slices.SortFunc(sorted, func(a, b ProfileDevice) int { return a.Device.Name.Compare(b.Device.Name) })
-	models := map[string]bool{}
+	models := map[string][]byte{}
 	for i := range sorted {
 		d := &sorted[i]
 		wires, name, err := splitProtocol(d.Device)
 		if err != nil {
 			return nil, fmt.Errorf("device %s: protocol: %w", d.Device.Name, err)
 		}
-		inst, err := d.instance(name)
+		m := modelOf(d.Device)
+		text, err := json.Marshal(m.Properties)
+		if err != nil {
+			return nil, fmt.Errorf("device %s: model: %w", d.Device.Name, err)
+		}
+		if known, ok := models[m.Name]; ok && !bytes.Equal(known, text) {
+			// Its properties are its own, and the mapper looks them up in the model. No other model has such a name.
+			m.Name = "device/" + d.Device.Name.String()
+		}
+		inst, err := d.instance(name, m.Name)
 		if err != nil {
 			return nil, fmt.Errorf("device %s: %w", d.Device.Name, err)
 		}
@@ -38,8 +47,8 @@ func Profile(devices []ProfileDevice) ([]byte, error) {
 		if name != "" {
 			p.Protocols = append(p.Protocols, wires)
 		}
-		if m := modelOf(d.Device); !models[m.Name] {
-			models[m.Name] = true
+		if models[m.Name] == nil {
+			models[m.Name] = text
 			p.DeviceModels = append(p.DeviceModels, m)
 		}
 	}
@@ -115,9 +124,9 @@ type protocol struct {
 
 var profileTypes = map[twin.Type]string{twin.Bool: "boolean", twin.Int: "int", twin.Float: "float", twin.String: "string"}
 
-func (d *ProfileDevice) instance(protocolName string) (instance, error) {
+func (d *ProfileDevice) instance(protocolName, model string) (instance, error) {
 	r := d.Device
-	inst := instance{ID: r.Name.String(), Name: r.Name.Name, Protocol: protocolName, Model: modelName(r), Twins: []profileTwin{}}
+	inst := instance{ID: r.Name.String(), Name: r.Name.Name, Protocol: protocolName, Model: model, Twins: []profileTwin{}}
 	// A mapper refuses a twin without visitor; a device that has none at all is of a mapper that knows its hardware.
 	visited := slices.ContainsFunc(r.Props, func(p twin.Property) bool { return len(p.Visitor.Config) > 0 })
 	for i := range r.Props {
@@ -132,7 +141,7 @@ func (d *ProfileDevice) instance(protocolName string) (instance, error) {
 		if !visited {
 			continue
 		}
-		v, err := visitorOf(r, p)
+		v, err := visitorOf(r, p, model)
 		if err != nil {
 			return instance{}, fmt.Errorf("property %s: visitor: %w", p.Name, err)
 		}
@@ -141,9 +150,9 @@ func (d *ProfileDevice) instance(protocolName string) (instance, error) {
 	return inst, nil
 }
 
-func visitorOf(r *twin.Resolved, p *twin.Property) (propertyVisitor, error) {
+func visitorOf(r *twin.Resolved, p *twin.Property, model string) (propertyVisitor, error) {
 	v := propertyVisitor{
-		Name: p.Name, PropertyName: p.Name, ModelName: modelName(r),
+		Name: p.Name, PropertyName: p.Name, ModelName: model,
 		CollectCycle: int64(p.CollectCycle), ReportCycle: int64(p.ReportCycle),
 	}
 	config, err := object(p.Visitor.Config)

@@ -65,6 +65,61 @@ func TestProfile(t *testing.T) {
 	}
 }
 
+// TestProfileModels: devices share a model as long as it has the same properties for them; a mapper finds the properties
+// of each device in the model that the device names.
+func TestProfileModels(t *testing.T) {
+	device := func(namespace, name, model string, props ...string) ProfileDevice {
+		d := twin.Device{Name: twin.Name{Namespace: namespace, Name: name}}
+		if model != "" {
+			d.Model = twin.Name{Namespace: namespace, Name: model}
+		}
+		r := &twin.Resolved{Device: d}
+		for _, p := range props {
+			r.Props = append(r.Props, twin.Property{Name: p, Type: twin.Int, Visitor: twin.Visitor{Protocol: "modbus", Config: []byte(`{"offset":1}`)}})
+		}
+		return ProfileDevice{Device: r}
+	}
+	out, err := Profile([]ProfileDevice{
+		device("default", "a", "tank", "level"), device("default", "b", "tank", "level"),
+		device("default", "c", "tank", "level", "pump"),
+		device("default", "tank", "", "heat"),    // no model, and the name of one
+		device("garden", "d", "tank", "sprayer"), // another namespace's
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p profile
+	if err := json.Unmarshal(out, &p); err != nil {
+		t.Fatal(err)
+	}
+	models := map[string]map[string]bool{}
+	for _, m := range p.DeviceModels {
+		if models[m.Name] != nil {
+			t.Errorf("model %s stands there twice", m.Name)
+		}
+		models[m.Name] = map[string]bool{}
+		for _, prop := range m.Properties {
+			models[m.Name][prop.Name] = true
+		}
+	}
+	want := map[string]string{
+		"default/a": "tank", "default/b": "tank", "default/c": "device/default/c", "default/tank": "device/default/tank", "garden/d": "garden/tank",
+	}
+	for _, inst := range p.DeviceInstances {
+		if inst.Model != want[inst.ID] {
+			t.Errorf("%s: model %s, want %s", inst.ID, inst.Model, want[inst.ID])
+		}
+		for _, v := range inst.PropertyVisitors {
+			if v.ModelName != inst.Model || !models[v.ModelName][v.PropertyName] {
+				t.Errorf("%s: %s is looked up in model %s, which has %v", inst.ID, v.PropertyName, v.ModelName, models[v.ModelName])
+			}
+		}
+	}
+	if len(p.DeviceInstances) != 5 || len(models) != 4 {
+		t.Errorf("%d devices and %d models, want 5 and 4", len(p.DeviceInstances), len(models))
+	}
+}
+
 func TestProfileEmpty(t *testing.T) {
 	out, err := Profile(nil)
 	if err != nil {

@@ -17,17 +17,9 @@ import (
 const apiVersion = group + "/v1beta1"
 
 // Write gives the resources of a model and a device, either of which may be nil, as YAML of v1beta1 that [Read] reads
-// back to the same. Uid, generation and definer are not in it: they belong to the place where a definition lives. A
-// device without a model gets one, as [WithModel] makes it. What the resources cannot say is refused with a
-// *twin.FieldError.
+// back to the same. Uid, generation and definer are not in it: they belong to the place where a definition lives. The
+// device has to name its model ([WithModel]). What the resources cannot say is refused with a *twin.FieldError.
 func Write(d *twin.Device, m *twin.DeviceModel) ([]byte, error) {
-	if d != nil && d.Model.IsZero() {
-		if m != nil {
-			return nil, &twin.FieldError{Field: "device " + d.Name.String() + ": model", Value: "", Want: m.Name.String() + ", the model beside it"}
-		}
-		device, model := WithModel(*d)
-		d, m = &device, &model
-	}
 	var out []byte
 	if m != nil {
 		n, err := modelNode(m)
@@ -47,24 +39,6 @@ func Write(d *twin.Device, m *twin.DeviceModel) ([]byte, error) {
 		out = append(out, n.YAML()...)
 	}
 	return out, nil
-}
-
-// ModelJSON gives the model's resource as JSON, for who speaks with an API server.
-func ModelJSON(m *twin.DeviceModel) ([]byte, error) {
-	n, err := modelNode(m)
-	if err != nil {
-		return nil, err
-	}
-	return n.JSON(), nil
-}
-
-// DeviceJSON gives the device's resource as JSON. The device must name its model.
-func DeviceJSON(d *twin.Device) ([]byte, error) {
-	n, err := deviceNode(d)
-	if err != nil {
-		return nil, err
-	}
-	return n.JSON(), nil
 }
 
 // WithModel moves what a device says of its properties by itself into a model of the device's own name, as the resource

@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +38,10 @@ func TestRoundTrip(t *testing.T) {
 
 func roundTrip(t *testing.T, d *twin.Device, m *twin.DeviceModel) {
 	t.Helper()
+	if d.Model.IsZero() {
+		device, model := WithModel(*d)
+		d, m = &device, &model
+	}
 	out, err := Write(d, m)
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +52,6 @@ func roundTrip(t *testing.T, d *twin.Device, m *twin.DeviceModel) {
 	}
 	if len(got.Notes) > 0 {
 		t.Errorf("notes on our own output: %v", got.Notes)
-	}
-	if d.Model.IsZero() {
-		device, model := WithModel(*d)
-		d, m = &device, &model
 	}
 	if len(got.Devices) != 1 {
 		t.Fatalf("got %d devices, want 1\n%s", len(got.Devices), out)
@@ -74,22 +73,6 @@ func TestWrittenForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "golden/thermometer-written.yaml", string(out))
-
-	device, err := DeviceJSON(&s.Devices[0].Device)
-	if err != nil {
-		t.Fatal(err)
-	}
-	model, err := ModelJSON(&s.Models[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := Read("x.json", []byte(`{"kind":"List","items":[`+string(device)+","+string(model)+"]}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := asJSON(t, again.Devices[0].Device), asJSON(t, s.Devices[0].Device); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
 }
 
 // TestEnumAndTolerance writes what the resource has no field for as annotations; the resolved device is the same.
@@ -102,7 +85,8 @@ func TestEnumAndTolerance(t *testing.T) {
 			{Name: "level", Type: twin.Float, Min: &lo, Max: &hi, Tolerance: 0.5, CollectCycle: time.Second, Access: twin.ReadOnly},
 		},
 	}
-	out, err := Write(&d, nil)
+	device, model := WithModel(d)
+	out, err := Write(&device, &model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +130,7 @@ func TestCannotBeWritten(t *testing.T) {
 		{"configuration is a list", nil, model(twin.Property{Type: twin.Int, Visitor: twin.Visitor{Config: []byte("[]")}}), "a JSON object"},
 		{"model of another namespace", &twin.Device{Name: name, Model: twin.Name{Namespace: "other", Name: "m"}}, nil, "a model in namespace default"},
 		{"typed property beside the model", &twin.Device{Name: name, Model: name, Properties: []twin.Property{{Name: "p", Type: twin.Int}}}, nil, "type"},
-		{"model that the device does not name", &twin.Device{Name: name}, model(twin.Property{Type: twin.Int}), "the model beside it"},
+		{"model that the device does not name", &twin.Device{Name: name}, model(twin.Property{Type: twin.Int}), "a model in namespace default"},
 		{"bad name", &twin.Device{Name: twin.Name{Namespace: "default", Name: "a/b"}, Model: name}, nil, "name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,11 +142,6 @@ func TestCannotBeWritten(t *testing.T) {
 				t.Errorf("got %v, want it to contain %q", err, c.want)
 			}
 		})
-	}
-	_, err := DeviceJSON(&twin.Device{Name: name})
-	var fe *twin.FieldError
-	if !errors.As(err, &fe) {
-		t.Errorf("DeviceJSON without model: got %v, want a *twin.FieldError", err)
 	}
 }
 

@@ -191,7 +191,7 @@ func (b *book) nodeWishes(p *nodeProc, what string) {
 		if a.p == nil {
 			a.over[p] = err == nil && v.Outcome.Ended()
 			if a.over[p] && v.Outcome == twin.Superseded && v.By != "" {
-				b.checkRest(a, v.Lost)
+				b.checkRest(p, a, v.Lost)
 			}
 			if a.over[p] && a.wish.Press() && v.Outcome != twin.Applied {
 				b.pressEnded(p, a, what, v)
@@ -238,8 +238,8 @@ func (b *book) checkOutcome(a *asked) {
 	}
 	switch a.out {
 	case twin.Applied:
-		if m := a.lamp.mappers[a.p]; a.p != nil && (m == nil || m.conn == "") && !a.lamp.kind.echo {
-			return // its mapper left without a word; by rule 5 what was last heard counts
+		if a.p != nil && a.lamp.left(a.p) {
+			return
 		}
 		for prop, want := range a.wish.Values {
 			if !slices.Contains(a.lost, prop) && !b.had(a.lamp, prop, want, a.at-2*time.Second, a.outAt) {
@@ -251,7 +251,7 @@ func (b *book) checkOutcome(a *asked) {
 			return
 		}
 		if a.p != nil {
-			b.checkRest(a, a.lost)
+			b.checkRest(a.p, a, a.lost)
 		}
 		for _, prop := range a.lost {
 			if by := b.asked[a.by]; by != nil && !by.wish.Values[prop].Absent() {
@@ -273,8 +273,8 @@ func (b *book) checkOutcome(a *asked) {
 }
 
 // checkRest: a wish that ended superseded was carried out in what it did not lose.
-func (b *book) checkRest(a *asked, lost []string) {
-	if b.redefined[a.lamp] {
+func (b *book) checkRest(p *nodeProc, a *asked, lost []string) {
+	if b.redefined[a.lamp] || a.lamp.left(p) {
 		return
 	}
 	for prop, want := range a.wish.Values {

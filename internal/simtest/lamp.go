@@ -68,6 +68,13 @@ func (w *world) lamp(name twin.Name) *lamp {
 	return nil
 }
 
+// left reports whether a mapper that does not name wishes is gone from a node. If it left without a word the lamp still
+// counts as online there, and by rule 5 what was last heard counts.
+func (l *lamp) left(p *nodeProc) bool {
+	m := l.mappers[p]
+	return !l.kind.echo && (m == nil || m.conn == "")
+}
+
 // set changes the real state: by a node's mapper, or by a hand (nil). Every other mapper sees it as a hand.
 func (l *lamp) set(prop string, v twin.Value, by *nodeProc) {
 	if l.real[prop] == v {

@@ -79,9 +79,14 @@ func TestTable(t *testing.T) {
 }
 
 func TestProc(t *testing.T) {
-	const io = "rchar: 5\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n"
-	if n, err := field([]byte(io), "write_bytes"); n != 8192 || err != nil {
-		t.Errorf("write_bytes: %d, %v", n, err)
+	const disk = "  100 0 800 7   50 3 16 9 0 11 22\n"
+	if n, err := writtenOf(disk); n != 16*512 || err != nil {
+		t.Errorf("written: %d, %v, want 8192", n, err)
+	}
+	for _, bad := range []string{"", "1 2 3 4 5 6", "1 2 3 4 5 6 x"} {
+		if n, err := writtenOf(bad); err == nil {
+			t.Errorf("%q was read as %d", bad, n)
+		}
 	}
 	if n, err := field([]byte("VmRSS:\t   1234 kB\n"), "VmRSS"); n != 1234 || err != nil {
 		t.Errorf("VmRSS: %d, %v", n, err)
