@@ -46,7 +46,7 @@ func getCommand(a *app) *cobra.Command {
 }
 
 func (a *app) show(d *deviceapi.Device) error {
-	rows := []string{"device\t" + d.FullName(), "presence\t" + d.Presence}
+	rows := []string{"device\t" + d.FullName(), "presence\t" + presence(d)}
 	for _, line := range [][2]string{{"model", d.Model}, {"node", d.Node}, {"uid", d.UID}} {
 		if line[1] != "" {
 			rows = append(rows, line[0]+"\t"+line[1])
@@ -71,4 +71,12 @@ func (a *app) show(d *deviceapi.Device) error {
 		rows = append(rows, strings.Join([]string{name, p.Type, expectedText(&p), by, actualText(&p), at, pendingText(&p)}, "\t"))
 	}
 	return a.table(rows)
+}
+
+// presence is how a device answers, with the mapper's word where it says more.
+func presence(d *deviceapi.Device) string {
+	if d.State == "" {
+		return d.Presence
+	}
+	return d.Presence + " (" + d.State + ")"
 }

@@ -47,7 +47,7 @@ func (a *app) list(devices []deviceapi.Device) error {
 	rows := []string{"DEVICE\tPRESENCE\tPROPERTY\tEXPECTED\tACTUAL\t"}
 	for i := range devices {
 		d := &devices[i]
-		head := d.FullName() + "\t" + d.Presence
+		head := d.FullName() + "\t" + presence(d)
 		if len(d.Properties) == 0 {
 			rows = append(rows, head+"\t-\t-\t-\t")
 		}

@@ -78,7 +78,7 @@ func (w *watcher) event(e deviceapi.Event) error {
 		_, err := fmt.Fprintf(w.out, "%s %s deleted\n", now, name)
 		return err
 	}
-	if err := w.line(now, name, d.Presence); err != nil {
+	if err := w.line(now, name, presence(d)); err != nil {
 		return err
 	}
 	for _, prop := range properties(d) {

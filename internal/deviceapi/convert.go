@@ -11,7 +11,7 @@ func DeviceOf(v *twin.View) Device {
 	def := v.Device
 	d := Device{
 		Namespace: def.Name.Namespace, Name: def.Name.Name, UID: def.UID, Node: def.Node,
-		Attributes: def.Policy.Attributes, Presence: string(v.Presence), Rev: v.Rev,
+		Attributes: def.Policy.Attributes, Presence: string(v.Presence), State: state(v), Rev: v.Rev,
 		Properties: make(map[string]Property, len(v.Props)),
 	}
 	if !def.Model.IsZero() {
@@ -51,4 +51,13 @@ func WishOf(v *twin.WishView) Wish {
 		w.Expected[name] = ScalarOf(value)
 	}
 	return w
+}
+
+// state is the mapper's word where it says more than the presence (rule 8: unhealthy and error stay online).
+func state(v *twin.View) string {
+	switch v.PresenceText {
+	case "unhealthy", "error":
+		return v.PresenceText
+	}
+	return ""
 }

@@ -55,7 +55,7 @@ func (p *Patch) wish(d *twin.Resolved) (twin.Wish, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.Expected)) {
 		prop := d.Property(name)
 		if prop == nil {
-			return twin.Wish{}, &twin.FieldError{Field: "expected", Value: clip(name), Want: "one of " + d.PropertyNames()}
+			return twin.Wish{}, &twin.FieldError{Field: "property", Value: clip(name), Want: "one of " + d.PropertyNames()}
 		}
 		v, err := twin.ParseJSON(prop.Type, p.Expected[name])
 		if err == nil {

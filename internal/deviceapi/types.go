@@ -13,6 +13,7 @@ type Device struct {
 	Node       string              `json:"node,omitempty" doc:"The edge node that the device hangs on"`
 	Attributes map[string]string   `json:"attributes,omitempty" doc:"Static attributes: serial, manufacturer, ..."`
 	Presence   string              `json:"presence" enum:"online,offline,unknown"`
+	State      string              `json:"state,omitempty" doc:"What the mapper last said of the device, where that is more than its presence: unhealthy, error"`
 	Rev        uint64              `json:"rev,omitempty" doc:"Revision of the last decision about the device; absent while it is not on disk yet"`
 	Properties map[string]Property `json:"properties"`
 }
