@@ -14,6 +14,13 @@ func (b *book) final() {
 			b.w.fail("Told", "wish %s of %s never got an outcome", a.id, a.wish.Origin)
 		}
 	}
+	for _, p := range b.w.nodes {
+		b.bounded(p.name, p.disk)
+		if n := p.node.Stats().Pending; n > twin.MaxWishes*len(b.w.lamps) {
+			b.w.fail("Bounded", "%s holds %d wishes without outcome", p.name, n)
+		}
+	}
+	b.bounded("the hub", b.w.hub.disk)
 	h := b.w.hub.hub
 	for _, l := range b.w.lamps {
 		hv, err := h.View(l.name)
@@ -42,6 +49,17 @@ func (b *book) final() {
 			}
 		}
 		b.sameView(l, nv, hv)
+	}
+}
+
+// maxRecord is what a record may grow to: a few properties, the wishes that are kept, the ids of the last cloud wishes.
+const maxRecord = 128 << 10
+
+func (b *book) bounded(who string, d disk) {
+	for key, data := range d {
+		if len(data) > maxRecord {
+			b.w.fail("Bounded", "%s has a record %s of %d bytes", who, key, len(data))
+		}
 	}
 }
 
