@@ -225,18 +225,25 @@ func (n *Node) end(d *device, w *wish, o Outcome, reason string) {
 // recordCloud writes the outcome of a cloud wish beside its id and keeps the record within its bound.
 func (n *Node) recordCloud(d *device, w *wish) {
 	rec := cloudRecord{ID: w.ID, Number: w.number, Rev: w.rev, Outcome: w.outcome, Reason: w.reason, By: w.by, Lost: w.lost}
-	if i := d.cloudIndex(w.ID); i >= 0 {
-		d.cloud[i] = rec
-	} else {
-		d.cloud = append(d.cloud, rec)
-	}
+	n.keepCloud(d, rec)
 	for len(d.cloud) > KeptCloudIDs {
 		i := slices.IndexFunc(d.cloud, func(r cloudRecord) bool { return r.Outcome.Ended() && r.Rev <= n.acked })
 		if i < 0 {
 			break // full() bounds what is left
 		}
+		n.dirty[cloudKey(d.def.Name, d.cloud[i].ID)] = true
 		d.cloud = slices.Delete(d.cloud, i, i+1)
 	}
+}
+
+// keepCloud remembers a cloud wish, in the order of the last decisions about them.
+func (n *Node) keepCloud(d *device, rec cloudRecord) {
+	if i := d.cloudIndex(rec.ID); i >= 0 {
+		d.cloud[i] = rec
+	} else {
+		d.cloud = append(d.cloud, rec)
+	}
+	n.dirty[cloudKey(d.def.Name, rec.ID)] = true
 }
 
 func (d *device) cloudIndex(id string) int {

@@ -1,8 +1,9 @@
 package twin_test
 
 import (
-	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,22 +59,27 @@ func TestCloudIDsAreBounded(t *testing.T) {
 		}
 	}
 	r.commit()
-	var rec struct {
-		Cloud []struct{ ID string }
-	}
-	for _, e := range r.node.EncodeAll() {
-		if strings.HasPrefix(e.Key, "twin/") {
-			if err := json.Unmarshal(e.Data, &rec); err != nil {
-				t.Fatal(err)
+	for what, keys := range map[string][]string{"in memory": keysOf(r.node.EncodeAll()), "on disk": slices.Sorted(maps.Keys(r.disk))} {
+		kept := map[string]bool{}
+		for _, k := range keys {
+			if id, ok := strings.CutPrefix(k, "cloud/default/lamp/"); ok {
+				kept[id] = true
 			}
 		}
+		if got := len(kept); got != twin.KeptCloudIDs {
+			t.Errorf("ids kept %s: got %d, want %d", what, got, twin.KeptCloudIDs)
+		}
+		if last := fmt.Sprint("c", twin.KeptCloudIDs+19); !kept[last] {
+			t.Errorf("the last one, %s, is not kept %s", last, what)
+		}
 	}
-	if got := len(rec.Cloud); got != twin.KeptCloudIDs {
-		t.Fatalf("ids kept: got %d, want %d", got, twin.KeptCloudIDs)
+}
+
+func keysOf(records []twin.Record) (out []string) {
+	for _, r := range records {
+		out = append(out, r.Key)
 	}
-	if got, want := rec.Cloud[len(rec.Cloud)-1].ID, fmt.Sprint("c", twin.KeptCloudIDs+19); got != want {
-		t.Errorf("the last one: got %s, want %s", got, want)
-	}
+	return out
 }
 
 // Openings: a node that starts every day does not grow.

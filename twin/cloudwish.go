@@ -94,14 +94,16 @@ func (n *Node) dealtWith(d *device, c CloudWish) {
 func (n *Node) recognise(d *device, c CloudWish) bool {
 	if i := d.cloudIndex(c.ID); i >= 0 {
 		n.hide(d.cloud[i].Rev)
-		d.cloud[i].Number, d.cloud[i].Rev = c.Number, n.stepRev
+		rec := d.cloud[i]
+		rec.Number, rec.Rev = c.Number, n.stepRev
+		n.keepCloud(d, rec)
 		return true
 	}
 	if t := n.gone[c.UID]; t != nil { // the device was moved away and has come back
 		if i := slices.IndexFunc(t.Outcomes, func(r cloudRecord) bool { return r.ID == c.ID }); i >= 0 {
 			rec := t.Outcomes[i]
 			rec.Number, rec.Rev = c.Number, n.stepRev
-			d.cloud = append(d.cloud, rec)
+			n.keepCloud(d, rec)
 			return true
 		}
 	}

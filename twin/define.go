@@ -35,7 +35,7 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 		dev.Definer, dev.Generation, dev.Node = DefinedByNode, 1, n.cfg.Name
 		if old != nil {
 			if old.def.Definer != DefinedByNode {
-				return fmt.Errorf("device %s: %w", dev.Name, ErrNotOwner)
+				return fmt.Errorf("device %s: %w", dev.Name, errOfCloud)
 			}
 			dev.UID, dev.Generation = old.def.UID, old.def.Generation
 			if !sameDefinition(&old.def.Device, &dev) {
@@ -92,6 +92,9 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 	}
 	return nil
 }
+
+// errOfCloud says that the cloud defines a device.
+var errOfCloud = fmt.Errorf("%w: the cloud", ErrNotOwner)
 
 func resolveWith(dev *Device, models map[Name]*DeviceModel) (*Resolved, error) {
 	var m *DeviceModel
@@ -195,7 +198,7 @@ func (n *Node) Delete(now Now, name Name) error {
 		return err
 	}
 	if d.def.Definer != DefinedByNode {
-		return fmt.Errorf("device %s: %w", name, ErrNotOwner)
+		return fmt.Errorf("device %s: %w", name, errOfCloud)
 	}
 	n.remove(d, false, true)
 	return nil
@@ -214,6 +217,7 @@ func (n *Node) remove(d *device, moved, byNode bool) {
 	}
 	for i := range d.cloud {
 		n.hide(d.cloud[i].Rev)
+		n.dirty[cloudKey(d.def.Name, d.cloud[i].ID)] = true
 	}
 	for _, w := range slices.Clone(d.wishes) {
 		if moved && w.number != 0 {

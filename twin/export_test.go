@@ -11,8 +11,11 @@ func (n *Node) EncodeAll() []Record {
 	for name := range n.models {
 		keys[modelKey(DefinedByNode, name)] = true
 	}
-	for name := range n.devices {
+	for name, d := range n.devices {
 		keys[deviceKey(name)], keys[twinKey(name)] = true, true
+		for i := range d.cloud {
+			keys[cloudKey(name, d.cloud[i].ID)] = true
+		}
 	}
 	for uid := range n.gone {
 		keys[goneKey(uid)] = true
@@ -31,6 +34,9 @@ func (h *Hub) EncodeAll() []Record {
 	}
 	for uid := range h.gone {
 		keys[hubGoneKey(uid)] = true
+	}
+	for name := range h.models {
+		keys[hubModelKey(name)] = true
 	}
 	for uid := range h.past {
 		keys[hubPastKey(uid)] = true

@@ -7,6 +7,14 @@ import (
 	"time"
 )
 
+// Bounds of a hub's memory.
+const (
+	MaxHubDevices = 200000
+	MaxHubNodes   = 20000
+	maxPast       = 256 // removed devices whose outcomes stay readable
+	maxRefusals   = 64  // definitions of one node that were not taken, and are told to it
+)
+
 // HubConfig is what a Hub is told at its opening.
 type HubConfig struct {
 	NewID func() string
@@ -14,14 +22,17 @@ type HubConfig struct {
 
 // Hub is the viewing side: what the cloud knows of the twins of many nodes, and the wishes it proposes to them. Like
 // [Node] it is a state machine without sockets, disk or clock. It never decides about a twin: it ends a wish by itself
-// only as long as the wish was never sent (rule 3).
+// only as long as the wish was never sent (rule 3). What one node says never changes what the hub holds of another.
 type Hub struct {
 	cfg     HubConfig
 	meta    hubMeta
 	nodes   map[string]*hubNode
 	devices map[Name]*hubDevice
-	gone    map[string]*hubGone // by uid and node: tombstones that a node has to acknowledge
-	past    map[string]*hubPast // by uid: outcomes of wishes for devices that are no more
+	uids    map[string]*hubDevice
+	models  map[Name]*DeviceModel // that the cloud defines
+	seen    map[Name]*DeviceModel // models of nodes as they came last, so that equal ones are kept once
+	gone    map[string]*hubGone   // by uid and node: tombstones that a node has to acknowledge
+	past    map[string]*hubPast   // by uid: outcomes of wishes for devices that are no more
 	order   []Name
 
 	now     Now
@@ -29,6 +40,9 @@ type Hub struct {
 	durable uint64
 	changed map[Name]bool
 	dirty   map[string]bool
+	waiting map[string]bool // nodes to which something may be told once it is on disk
+	talk    map[string]bool // nodes to which something may be told now
+	news    bool            // something about a node changed, its session among it
 }
 
 type hubMeta struct {
@@ -38,32 +52,45 @@ type hubMeta struct {
 // hubNode is what the hub knows of a node.
 type hubNode struct {
 	Name        string
+	Epoch       string // id of this hub's store as the node is told it: numbers count under it (rule 7)
 	Store       string // the node's store under which views and seen revs count
 	LastRev     uint64
 	LastOpening string
+	Version     string    // of the node's program, as it last said
+	Since       time.Time // when it came or went
 
-	session string // "" : away
-	ready   bool   // hellos are exchanged, both stores known
-	diskBad bool
-	ackRev  uint64            // LastRev as it is on disk
-	acked   uint64            // told to the node in this session
-	learned bool              // its first decisions of this session have come
-	dealt   map[string]uint64 // by uid: what the node said in its hello
-	defSent map[string]int64
-	since   time.Time
+	session  string // "" : away
+	ready    bool   // hellos are exchanged, both stores known
+	renewed  bool   // the epoch was renewed in this connection
+	helloSeq uint64 // change that has to be durable before the hello is told
+	diskBad  bool
+	ackRev   uint64            // LastRev as it is on disk
+	acked    uint64            // told to the node in this session
+	learned  bool              // its first decisions of this session have come
+	dealt    map[string]uint64 // by uid: what the node said in its hello
+	defSent  map[string]int64
+	devices  map[Name]*hubDevice // that hang on it
+	due      map[Name]bool       // devices that may have something to be told in this session
+	turn     Name                // whose wishes are offered first next time
+	gone     map[string]*hubGone
+	refused  map[string]Refusal // by uid: definitions of the node that this hub does not take
+	refuse   map[string]bool    // uids of those that the node was not told of in this session
 }
 
 // hubDevice is the view of a device, and the wishes for it that have no outcome yet.
 type hubDevice struct {
 	def     *Resolved
 	model   *DeviceModel
+	at      *hubNode // under which it is indexed
 	prop    []hubProp
 	seen    Presence
 	text    string
+	heard   time.Time // LastSeen, as the node said
 	trouble map[string]string
+	refusal string // why its node does not take the definition
 
 	number uint64 // last one given
-	issued []issuedNumber
+	issued issued
 	wishes []*hubWish // without outcome, in order of their numbers
 	ended  []*hubWish
 	moveTo string // the node that gets the device once the old one acknowledged the tombstone
@@ -83,12 +110,6 @@ type hubProp struct {
 	act      uint64
 	actual   Value
 	actualAt time.Time
-}
-
-// issuedNumber remembers whose number it was, to find an old disk (rule 7).
-type issuedNumber struct {
-	Number uint64
-	ID     string
 }
 
 // hubWish is a proposal.
@@ -128,13 +149,11 @@ type hubGone struct {
 type hubPast struct {
 	name Name
 	uid  string
+	node string
 	open []*hubWish
 	over []*hubWish
 	seq  uint64 // change that removed it
 }
-
-// maxPast bounds the removed devices whose outcomes stay readable.
-const maxPast = 256
 
 func (h *Hub) begin(now Now) { h.now = now }
 
@@ -143,14 +162,17 @@ func (h *Hub) touch(d *hubDevice) {
 	h.seq++
 	h.changed[d.def.Name] = true
 	h.dirty[hubDeviceKey(d.def.Name)] = true
+	h.due(d)
 }
 
 func (h *Hub) touchNode(n *hubNode) {
 	h.seq++
 	h.dirty[hubNodeKey(n.Name)] = true
+	h.waiting[n.Name] = true
+	h.news = true
 }
 
-// StoreID is the identity of the hub's store, under which its numbers count.
+// StoreID is the identity of the hub's store.
 func (h *Hub) StoreID() string { return h.meta.StoreID }
 
 // Names lists the devices, sorted.
@@ -161,13 +183,31 @@ func (h *Hub) Names() []Name {
 	return h.order
 }
 
-func (h *Hub) node(name string) *hubNode {
-	n := h.nodes[name]
-	if n == nil {
-		n = &hubNode{Name: name, defSent: map[string]int64{}}
-		h.nodes[name] = n
+// TakeChanged gives the devices changed since the last call.
+func (h *Hub) TakeChanged() []Name {
+	if len(h.changed) == 0 {
+		return nil
 	}
-	return n
+	out := slices.SortedFunc(maps.Keys(h.changed), Name.Compare)
+	clear(h.changed)
+	return out
+}
+
+// TakeTalk gives the nodes to which something may have to be told since the last call.
+func (h *Hub) TakeTalk() []string {
+	if len(h.talk) == 0 {
+		return nil
+	}
+	out := slices.Sorted(maps.Keys(h.talk))
+	clear(h.talk)
+	return out
+}
+
+// TakeNews reports whether anything about a node changed since the last call.
+func (h *Hub) TakeNews() bool {
+	was := h.news
+	h.news = false
+	return was
 }
 
 func (h *Hub) find(name Name) (*hubDevice, error) {
@@ -185,184 +225,4 @@ func (d *hubDevice) p(name string) *hubProp {
 		}
 	}
 	return nil
-}
-
-// connected reports whether wishes for the device go out at once.
-func (h *Hub) connected(d *hubDevice) *hubNode {
-	if n := h.nodes[d.def.Node]; n != nil && n.session != "" && n.ready && !d.moves {
-		return n
-	}
-	return nil
-}
-
-// Ask hands in a wish of the cloud. It is pending from now on, and counts as accepted once it is on disk. Refused with
-// *RefusedError, ErrNotFound or ErrPrecondition it changes nothing.
-func (h *Hub) Ask(now Now, name Name, w Wish) (WishView, error) {
-	h.begin(now)
-	d, err := h.find(name)
-	if err != nil {
-		return WishView{}, err
-	}
-	if known := d.known(w.ID); known != nil {
-		return d.view(known), nil
-	}
-	probe := &device{def: d.def, prop: make([]propState, len(d.prop))}
-	if err := probe.check(&w); err != nil {
-		return WishView{}, err
-	}
-	for p, rev := range w.Guard {
-		if s := d.p(p); s == nil || s.rev != rev || d.unanswered(p) != nil {
-			return WishView{}, fmt.Errorf("%w: property %s of %s", ErrPrecondition, p, name)
-		}
-	}
-	rec := &hubWish{Wish: w, at: now.Wall, outcome: Pending}
-	rec.Values = maps.Clone(w.Values)
-	rec.seenRevs = map[string]uint64{}
-	for p := range w.Values {
-		rec.seenRevs[p] = d.p(p).rev
-	}
-	if w.Press() {
-		rec.endsAt = now.Mono + w.ValidFor
-	}
-	if n := h.nodes[d.def.Node]; n != nil {
-		rec.seenStore = n.Store
-	}
-	if n := h.connected(d); n != nil {
-		rec.session, rec.sent = n.session, true
-	} else {
-		h.supersede(d, rec)
-	}
-	if len(d.wishes) >= MaxWishes {
-		return WishView{}, &RefusedError{Reason: fmt.Sprintf("too many wishes: %d of this device have not ended", MaxWishes)}
-	}
-	h.give(d, rec)
-	d.wishes = append(d.wishes, rec)
-	h.touch(d)
-	rec.seq = h.seq
-	return d.view(rec), nil
-}
-
-// give numbers a wish.
-func (h *Hub) give(d *hubDevice, w *hubWish) {
-	d.number++
-	w.number = d.number
-	d.issued = append(d.issued, issuedNumber{Number: w.number, ID: w.ID})
-	if extra := len(d.issued) - KeptCloudIDs; extra > 0 {
-		d.issued = slices.Delete(d.issued, 0, extra)
-	}
-}
-
-// supersede ends what waits unsent and is covered by w (rule 3).
-func (h *Hub) supersede(d *hubDevice, w *hubWish) {
-	if len(w.Guard) > 0 {
-		return
-	}
-	for _, old := range slices.Clone(d.wishes) {
-		covered := true
-		for p := range old.Values {
-			_, ok := w.Values[p]
-			covered = covered && ok
-		}
-		if old.sent || !covered || w.Press() && !old.Press() || !w.Insist && old.Insist {
-			continue
-		}
-		h.end(d, old, Superseded, "by "+w.ID, w.ID, slices.Sorted(maps.Keys(old.Values)))
-	}
-}
-
-func (h *Hub) end(d *hubDevice, w *hubWish, o Outcome, reason, by string, lost []string) {
-	d.wishes = slices.DeleteFunc(d.wishes, func(x *hubWish) bool { return x == w })
-	w.outcome, w.reason, w.by, w.lost = o, reason, by, lost
-	d.ended = append(d.ended, w)
-	if extra := len(d.ended) - KeptOutcomes; extra > 0 {
-		d.ended = slices.Delete(d.ended, 0, extra)
-	}
-	delete(d.trouble, w.ID)
-	h.touch(d)
-	w.seq = h.seq
-}
-
-func (d *hubDevice) known(id string) *hubWish {
-	for _, list := range [2][]*hubWish{d.wishes, d.ended} {
-		for _, w := range list {
-			if w.ID == id {
-				return w
-			}
-		}
-	}
-	return nil
-}
-
-// unanswered gives the newest wish without outcome for a property.
-func (d *hubDevice) unanswered(prop string) *hubWish {
-	for i := len(d.wishes) - 1; i >= 0; i-- {
-		if _, ok := d.wishes[i].Values[prop]; ok {
-			return d.wishes[i]
-		}
-	}
-	return nil
-}
-
-func (d *hubDevice) view(w *hubWish) WishView { return viewOfProposal(d.def.Name, w, d.trouble[w.ID]) }
-
-func viewOfProposal(name Name, w *hubWish, trouble string) WishView {
-	return WishView{
-		ID: w.ID, Device: name, Asker: w.Asker, Origin: w.Origin, Values: maps.Clone(w.Values), Outcome: w.outcome,
-		Reason: w.reason, By: w.by, Lost: slices.Clone(w.lost), Trouble: trouble, At: w.at, decided: w.seq,
-	}
-}
-
-// WishView gives a wish by id.
-func (h *Hub) WishView(name Name, id string) (WishView, error) {
-	if d := h.devices[name]; d != nil {
-		if w := d.known(id); w != nil {
-			return d.view(w), nil
-		}
-	}
-	for _, past := range h.past {
-		for _, w := range slices.Concat(past.open, past.over) {
-			if past.name == name && w.ID == id {
-				return viewOfProposal(name, w, ""), nil
-			}
-		}
-	}
-	return WishView{}, ErrWishUnknown
-}
-
-// Tick ends presses that ran out before they were sent.
-func (h *Hub) Tick(now Now) {
-	h.begin(now)
-	for _, name := range h.Names() {
-		d := h.devices[name]
-		for _, w := range slices.Clone(d.wishes) {
-			if w.endsAt != 0 && w.endsAt <= now.Mono && !w.sent {
-				h.end(d, w, Expired, "the node was not reached within "+w.ValidFor.String(), "", nil)
-			}
-		}
-	}
-}
-
-// View gives a device as the hub's readers see it: an unanswered wish shows as pending, else the node's decision.
-func (h *Hub) View(name Name) (View, error) {
-	d, err := h.find(name)
-	if err != nil {
-		return View{}, err
-	}
-	v := View{Device: d.def, Presence: d.seen, PresenceText: d.text, CloudNumber: d.number, Props: make([]PropertyView, len(d.prop))}
-	if h.connected(d) == nil {
-		v.Presence = Unknown
-	}
-	for i := range d.prop {
-		s := &d.prop[i]
-		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: s.rev, Actual: s.actual, ActualAt: s.actualAt}
-		v.Rev = max(v.Rev, s.rev)
-		if w := d.unanswered(p.Def.Name); w != nil && !w.carried {
-			p.Expected, p.Origin, p.Wish, p.Trouble = w.Values[p.Def.Name], w.Origin, w.ID, d.trouble[w.ID]
-			if h.connected(d) == nil && p.Trouble == "" {
-				p.Trouble = "node unreachable"
-			}
-		}
-		v.Props[i] = p
-	}
-	return v, nil
 }

@@ -6,11 +6,12 @@ import (
 	"slices"
 )
 
-// Learn takes what a node decided. What comes in another session than the present one is ignored.
+// Learn takes what a node decided. What comes in another session than the present one is ignored. A message whose Rev
+// is 0 is a part of a larger one, the last of which carries it.
 func (h *Hub) Learn(now Now, node, session string, m Decisions) {
 	h.begin(now)
-	n := h.node(node)
-	if n.session != session || !n.ready || m.NodeStore != n.Store {
+	n := h.live(node, session)
+	if n == nil || m.NodeStore != n.Store {
 		return
 	}
 	for i := range m.Gone { // before a new creation of the same name
@@ -19,7 +20,13 @@ func (h *Hub) Learn(now Now, node, session string, m Decisions) {
 	for i := range m.Devices {
 		h.learnDevice(n, &m.Devices[i])
 	}
-	n.learned = true
+	if m.Rev == 0 {
+		return
+	}
+	if !n.learned {
+		n.learned = true
+		h.dueAll(n)
+	}
 	if m.Rev > n.LastRev {
 		n.LastRev, n.LastOpening = m.Rev, m.Opening
 		h.touchNode(n)
@@ -45,10 +52,19 @@ func (h *Hub) learnDevice(n *hubNode, m *DeviceDecisions) {
 	h.touch(d)
 }
 
-// learnDefinition takes a definition that the node owns, or one of the cloud's that this hub has lost.
+// learnDefinition takes a definition that the node owns, or one of the cloud's that this hub has lost. It gives the
+// device that the message is about, nil if the hub does not have it.
 func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hubDevice {
 	def := *m.Definition
 	def.Node = n.Name
+	if other := h.uids[def.UID]; other != nil && other.def.Name != def.Name {
+		h.refuse(n, &def, "its uid is that of "+other.def.Name.String())
+		return nil
+	}
+	if d == nil && len(h.devices) >= MaxHubDevices {
+		h.refuse(n, &def, "the hub has no room for more devices")
+		return nil
+	}
 	if _, deleted := h.gone[goneAt(def.UID, n.Name)]; deleted {
 		return nil
 	}
@@ -65,9 +81,13 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		}
 		return d // it is between two nodes; who gets it will tell it all again
 	}
+	if d != nil && d.def.Node != n.Name {
+		h.refuse(n, &def, "node "+d.def.Node+" has a device of that name")
+		return nil
+	}
 	if d != nil && d.awaits && def.Definer == DefinedByNode {
 		if r, err := def.Resolve(m.Model); err == nil { // the same device, as a node with a new store defines it now
-			d.redefine(r, m.Model)
+			h.redefine(d, r, h.shared(m.Model))
 			d.awaits, d.deaf = false, true
 			h.above(d, n.dealt[def.UID])
 		}
@@ -77,20 +97,23 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		return d
 	}
 	if d != nil && d.def.UID != def.UID && (def.Definer == DefinedByCloud || d.def.Definer == DefinedByCloud) {
-		return d
+		h.refuse(n, &def, "the cloud defines a device of that name")
+		return nil
 	}
 	r, err := def.Resolve(m.Model)
 	if err != nil {
+		h.refuse(n, &def, err.Error())
 		return d
 	}
+	h.accepted(n, def.UID)
 	if d != nil && d.def.UID == def.UID {
-		d.redefine(r, m.Model)
+		h.redefine(d, r, h.shared(m.Model))
 		return d
 	}
 	if d != nil {
 		h.drop(d, "deleted", false)
 	}
-	d = h.create(r, m.Model)
+	d = h.create(r, h.shared(m.Model))
 	d.deaf = true // unless this message tells the whole of it
 	h.above(d, n.dealt[def.UID])
 	return d
@@ -110,22 +133,28 @@ func (h *Hub) above(d *hubDevice, dealt uint64) {
 }
 
 func (h *Hub) create(r *Resolved, m *DeviceModel) *hubDevice {
-	d := &hubDevice{def: r, model: m, seen: Unknown, prop: make([]hubProp, len(r.Props)), trouble: map[string]string{}}
-	h.devices[r.Name] = d
+	d := &hubDevice{def: r, model: m, seen: Unknown, prop: make([]hubProp, len(r.Props))}
+	h.devices[r.Name], h.uids[r.UID] = d, d
 	h.order = nil
+	h.place(d)
 	h.touch(d)
 	d.defSeq = h.seq
 	return d
 }
 
-func (d *hubDevice) redefine(r *Resolved, m *DeviceModel) {
+// redefine gives a device a definition, which may have another uid.
+func (h *Hub) redefine(d *hubDevice, r *Resolved, m *DeviceModel) {
 	props := make([]hubProp, len(r.Props))
 	for i := range r.Props {
 		if s := d.p(r.Props[i].Name); s != nil {
 			props[i] = *s
 		}
 	}
-	d.def, d.model, d.prop = r, m, props
+	delete(h.uids, d.def.UID)
+	d.def, d.model, d.prop, d.refusal = r, m, props, ""
+	h.uids[r.UID] = d
+	h.place(d)
+	h.touch(d)
 }
 
 func (h *Hub) learnOutcomes(d *hubDevice, told []OutcomeTold) {
@@ -137,11 +166,11 @@ func (h *Hub) learnOutcomes(d *hubDevice, told []OutcomeTold) {
 }
 
 func (h *Hub) learnOutcomesByUID(uid, node string, told []OutcomeTold) {
-	if d := h.byUID(uid); d != nil && d.def.Node == node {
+	if d := h.uids[uid]; d != nil && d.def.Node == node {
 		h.learnOutcomes(d, told)
 	}
 	past := h.past[uid]
-	if past == nil {
+	if past == nil || past.node != node {
 		return
 	}
 	for _, o := range told {
@@ -153,20 +182,19 @@ func (h *Hub) learnOutcomesByUID(uid, node string, told []OutcomeTold) {
 
 // learnGone takes a tombstone: the node's own deletion, or its acknowledgement of the cloud's.
 func (h *Hub) learnGone(n *hubNode, m *GoneDecision) {
-	d := h.byUID(m.UID)
+	d := h.uids[m.UID]
 	h.learnOutcomesByUID(m.UID, n.Name, m.Outcomes)
 	if !m.Removed {
 		return
 	}
-	if past := h.past[m.UID]; past != nil {
+	if past := h.past[m.UID]; past != nil && past.node == n.Name {
 		for _, w := range slices.Clone(past.open) {
 			h.endPast(past, w, OutcomeTold{Outcome: Superseded, Reason: "deleted", By: "deleted", Lost: slices.Sorted(maps.Keys(w.Values))})
 		}
 	}
-	if k := goneAt(m.UID, n.Name); h.gone[k] != nil {
-		delete(h.gone, k)
-		h.seq++
-		h.dirty[hubGoneKey(k)] = true
+	h.accepted(n, m.UID)
+	if g := n.gone[goneAt(m.UID, n.Name)]; g != nil {
+		h.dropGone(g)
 		if d != nil && d.moves && d.def.Node == n.Name {
 			h.arrive(d)
 		}
@@ -187,8 +215,11 @@ func (h *Hub) drop(d *hubDevice, reason string, nodeTells bool) {
 	}
 	h.touch(d)
 	delete(h.devices, d.def.Name)
+	delete(h.uids, d.def.UID)
+	delete(d.at.devices, d.def.Name)
+	delete(d.at.due, d.def.Name)
 	h.order = nil
-	past := &hubPast{name: d.def.Name, uid: d.def.UID, open: d.wishes, over: d.ended, seq: h.seq}
+	past := &hubPast{name: d.def.Name, uid: d.def.UID, node: d.def.Node, open: d.wishes, over: d.ended, seq: h.seq}
 	h.past[past.uid] = past
 	h.dirty[hubPastKey(past.uid)] = true
 	for len(h.past) > maxPast {
@@ -207,35 +238,4 @@ func (h *Hub) endPast(past *hubPast, w *hubWish, o OutcomeTold) {
 	w.seq = h.seq
 	h.dirty[hubPastKey(past.uid)] = true
 	h.changed[past.name] = true
-}
-
-// Observe takes what a node observed.
-func (h *Hub) Observe(now Now, node, session string, m Observations) {
-	h.begin(now)
-	n := h.node(node)
-	if n.session != session || !n.ready {
-		return
-	}
-	n.diskBad = m.DiskBad
-	for i := range m.Devices {
-		o := &m.Devices[i]
-		d := h.devices[o.Name]
-		if d == nil || d.def.UID != o.UID || d.def.Node != node || d.moves {
-			continue
-		}
-		d.seen, d.text = o.Presence, o.Text
-		d.trouble = map[string]string{}
-		maps.Copy(d.trouble, o.Trouble)
-		for j := range d.prop {
-			if m.Full {
-				d.prop[j].actual = Value{}
-			}
-		}
-		for _, p := range o.Props {
-			if s := d.p(p.Name); s != nil {
-				s.actual, s.actualAt = p.Actual, p.At
-			}
-		}
-		h.changed[o.Name] = true
-	}
 }

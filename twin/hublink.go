@@ -5,64 +5,91 @@ import (
 	"slices"
 )
 
-// Connect begins a session with a node and fences an older one. The hello may be sent once it is on disk.
-func (h *Hub) Connect(now Now, node string) HubHello {
+// Connect begins a session with a node and fences an older one. It gives the session's id; [Hub.Hello] gives what to
+// say first.
+func (h *Hub) Connect(now Now, node string) string {
 	h.begin(now)
 	n := h.node(node)
+	n.renewed = false
+	h.connect(n)
+	return n.session
+}
+
+func (h *Hub) connect(n *hubNode) {
 	h.touchNode(n)
 	n.session = h.cfg.NewID() // never a count: a restored hub would use one again
 	n.ready, n.learned, n.acked, n.defSent = false, false, 0, map[string]int64{}
-	return h.hello(n)
+	n.helloSeq = h.seq
+	clear(n.due)
+	for uid := range n.refused {
+		n.refuse[uid] = true
+	}
 }
 
-func (h *Hub) hello(n *hubNode) HubHello {
-	return HubHello{HubStore: h.meta.StoreID, Session: n.session, NodeStore: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening}
+// Hello gives what opens the session, once it is on disk; false: not yet, or the session is over.
+func (h *Hub) Hello(node, session string) (HubHello, bool) {
+	n := h.nodes[node]
+	if n == nil || n.session != session || session == "" {
+		return HubHello{}, false
+	}
+	if n.helloSeq > h.durable {
+		h.waiting[node] = true
+		return HubHello{}, false
+	}
+	return HubHello{HubStore: n.Epoch, Session: n.session, NodeStore: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening}, true
+}
+
+// Current reports whether that is the node's present session.
+func (h *Hub) Current(node, session string) bool {
+	n := h.nodes[node]
+	return n != nil && session != "" && n.session == session
 }
 
 // Disconnect ends a session, if it is the node's present one.
 func (h *Hub) Disconnect(now Now, node, session string) {
 	h.begin(now)
-	n := h.node(node)
-	if n.session != session {
+	n := h.nodes[node]
+	if n == nil || n.session != session || session == "" {
 		return
 	}
 	n.session, n.ready = "", false
-	n.since = now.Wall
-	h.changeAll(node)
+	n.Since = now.Wall
+	clear(n.due)
+	h.touchNode(n)
+	h.changeAll(n)
 }
 
-func (h *Hub) changeAll(node string) {
-	for _, name := range h.Names() {
-		if h.devices[name].def.Node == node {
-			h.changed[name] = true
-		}
+func (h *Hub) changeAll(n *hubNode) {
+	for name := range n.devices {
+		h.changed[name] = true
 	}
 }
 
-// NodeHello takes the node's answer. If it shows that the hub's own disk is an old one, the hub takes a new store id
-// and begins again with the hello given, and every other session has ended and must be closed; else nil. A node with a new store gets what was expected, and every wish
-// without outcome, anew (rule 7).
-func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
+// NodeHello takes the node's answer. If it shows that the hub's own disk is an old one, as far as this node is
+// concerned, the hub takes a new store id towards it and begins again: it gives the id of the session that takes the
+// place of this one, else "". A node with a new store gets what was expected, and every wish without outcome, anew
+// (rule 7).
+func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) string {
 	h.begin(now)
 	n := h.node(node)
-	if n.session != session {
-		return nil
+	if n.session != session || session == "" || n.ready {
+		return ""
 	}
 	n.dealt = make(map[string]uint64, len(nh.Dealt))
 	for _, dl := range nh.Dealt {
 		n.dealt[dl.UID] = dl.Number
-		if !h.issued(dl, node) {
-			h.renew()
-			hello := h.Connect(now, node)
-			return &hello
+		if !n.renewed && !h.issued(dl, node) {
+			h.renew(n)
+			h.connect(n)
+			return n.session
 		}
 	}
 	if n.Store != nh.NodeStore {
 		had := n.Store != ""
 		n.Store, n.LastRev, n.LastOpening, n.ackRev = nh.NodeStore, 0, "", 0
-		for _, name := range h.Names() {
+		for _, name := range slices.SortedFunc(maps.Keys(n.devices), Name.Compare) {
 			switch d := h.devices[name]; {
-			case d.def.Node != node || !had:
+			case !had:
 			case d.moves:
 				h.leaveStore(d)
 			default:
@@ -70,56 +97,74 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) *HubHello {
 				d.awaits = d.def.Definer == DefinedByNode
 			}
 		}
-		h.touchNode(n)
 	}
-	n.ready = true
-	h.changeAll(node)
-	return nil
+	n.Version = nh.Version
+	n.ready, n.diskBad, n.Since = true, false, now.Wall
+	h.touchNode(n)
+	h.dueAll(n)
+	h.changeAll(n)
+	return ""
 }
 
 // issued reports whether this hub gave that number to that wish, as far as it can know.
 func (h *Hub) issued(dl Dealt, node string) bool {
-	if d := h.byUID(dl.UID); d != nil {
-		return slices.Contains(d.issued, issuedNumber{Number: dl.Number, ID: dl.ID})
+	if d := h.uids[dl.UID]; d != nil {
+		return slices.Contains(d.issued, issuedTo(dl.Number, dl.ID))
 	}
 	return h.past[dl.UID] != nil || h.gone[goneAt(dl.UID, node)] != nil
 }
 
-func (h *Hub) byUID(uid string) *hubDevice {
-	for _, d := range h.devices {
-		if d.def.UID == uid {
-			return d
-		}
-	}
-	return nil
-}
-
 // Ack gives the rev to acknowledge to the node, if there is a new one on disk.
-func (h *Hub) Ack(node string) (uint64, bool) {
-	n := h.node(node)
-	if n.session == "" || !n.ready || n.ackRev <= n.acked {
+func (h *Hub) Ack(node, session string) (uint64, bool) {
+	n := h.live(node, session)
+	if n == nil || n.ackRev <= n.acked {
 		return 0, false
 	}
 	n.acked = n.ackRev
 	return n.ackRev, true
 }
 
-// Definitions gives what the node has to hear of definitions in this session: tombstones first.
-func (h *Hub) Definitions(node string) (out []Definition) {
-	n := h.node(node)
-	if n.session == "" || !n.ready {
+// live gives the node if that is its present session and the hellos are exchanged, else nil.
+func (h *Hub) live(node, session string) *hubNode {
+	if n := h.nodes[node]; n != nil && n.ready && session != "" && n.session == session {
+		return n
+	}
+	return nil
+}
+
+// Definitions gives what the node has to hear of definitions in this session, tombstones first: at most that many at a
+// time.
+func (h *Hub) Definitions(node, session string, most int) (out []Definition) {
+	n := h.live(node, session)
+	if n == nil {
 		return nil
 	}
-	for _, k := range slices.Sorted(maps.Keys(h.gone)) {
-		if g := h.gone[k]; g.Node == node && g.sentIn != n.session && g.seq <= h.durable {
-			g.sentIn = n.session
-			out = append(out, Definition{Device: Device{Name: g.Name, UID: g.UID, Generation: g.Generation}, Removed: true, Moved: g.Moved})
-		}
-	}
-	for _, name := range h.Names() {
-		d := h.devices[name]
-		if mine := d.def.Definer == DefinedByCloud; !mine && !(d.awaits && n.learned) && !d.deaf || d.def.Node != node || d.moves || d.defSeq > h.durable || n.defSent[d.def.UID] >= d.def.Generation {
+	for _, k := range slices.Sorted(maps.Keys(n.gone)) {
+		g := n.gone[k]
+		if g.sentIn == n.session {
 			continue
+		}
+		if g.seq > h.durable {
+			h.waiting[node] = true
+			continue
+		}
+		if len(out) == most {
+			return out
+		}
+		g.sentIn = n.session
+		out = append(out, Definition{Device: Device{Name: g.Name, UID: g.UID, Generation: g.Generation}, Removed: true, Moved: g.Moved})
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(n.due), Name.Compare) {
+		d := n.devices[name]
+		if d == nil || !h.tellsDefinition(n, d) || n.defSent[d.def.UID] >= d.def.Generation {
+			continue
+		}
+		if d.defSeq > h.durable {
+			h.waiting[node] = true
+			continue
+		}
+		if len(out) == most {
+			return out
 		}
 		n.defSent[d.def.UID] = d.def.Generation
 		out = append(out, Definition{Device: d.def.Device, Model: d.model, Retell: d.deaf})
@@ -127,19 +172,35 @@ func (h *Hub) Definitions(node string) (out []Definition) {
 	return out
 }
 
-// Offers gives the wishes to offer to the node now, in order. A wish that goes out for the first time in a later
-// session than it was made in is marked as sent, and offered once that is on disk.
-func (h *Hub) Offers(now Now, node string) (out []CloudWish) {
+// tellsDefinition: the cloud's own definitions, those of which the hub wants to hear more, and those that a node with a
+// new store lost.
+func (h *Hub) tellsDefinition(n *hubNode, d *hubDevice) bool {
+	if d.moves {
+		return false
+	}
+	return d.def.Definer == DefinedByCloud || d.awaits && n.learned || d.deaf
+}
+
+// Offers gives the wishes to offer to the node now, in order, at most that many at a time. A wish that goes out for the
+// first time in a later session than it was made in is marked as sent, and offered once that is on disk.
+func (h *Hub) Offers(now Now, node, session string, most int) (out []CloudWish) {
 	h.begin(now)
-	n := h.node(node)
-	if n.session == "" || !n.ready || n.diskBad {
+	n := h.live(node, session)
+	if n == nil || n.diskBad {
 		return nil
 	}
-	for _, name := range h.Names() {
-		d := h.devices[name]
-		if d.def.Node != node || d.moves || d.awaits || d.def.Definer == DefinedByCloud && n.defSent[d.def.UID] < d.def.Generation {
+	names := slices.SortedFunc(maps.Keys(n.due), Name.Compare)
+	from, _ := slices.BinarySearchFunc(names, n.turn, Name.Compare) // nobody is always the last
+	for _, name := range slices.Concat(names[from:], names[:from]) {
+		d := n.devices[name]
+		if d == nil {
+			delete(n.due, name)
 			continue
 		}
+		if d.moves || d.awaits || d.def.Definer == DefinedByCloud && n.defSent[d.def.UID] < d.def.Generation {
+			continue
+		}
+		all := d.defSeq <= h.durable
 		for _, w := range d.wishes {
 			if !w.sent {
 				w.sent = true
@@ -147,10 +208,15 @@ func (h *Hub) Offers(now Now, node string) (out []CloudWish) {
 				w.seq = h.seq
 			}
 			if w.seq > h.durable {
+				h.waiting[node], all = true, false
 				break // order is kept
 			}
 			if w.offeredIn == n.session {
 				continue
+			}
+			if len(out) == most {
+				n.turn = name
+				return out
 			}
 			w.offeredIn = n.session
 			c := CloudWish{
@@ -161,6 +227,9 @@ func (h *Hub) Offers(now Now, node string) (out []CloudWish) {
 				c.Remaining = max(w.endsAt-now.Mono, 0)
 			}
 			out = append(out, c)
+		}
+		if all && !(h.tellsDefinition(n, d) && n.defSent[d.def.UID] < d.def.Generation) {
+			delete(n.due, name)
 		}
 	}
 	return out

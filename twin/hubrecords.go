@@ -14,6 +14,7 @@ const (
 	prefixHubDev  = "view/"
 	prefixHubGone = "tomb/"
 	prefixHubPast = "past/"
+	prefixHubMod  = "model/"
 )
 
 func hubNodeKey(node string) string { return prefixHubNode + node }
@@ -24,13 +25,14 @@ func goneAt(uid, node string) string { return uid + "@" + node }
 
 func hubGoneKey(key string) string { return prefixHubGone + key }
 func hubPastKey(uid string) string { return prefixHubPast + uid }
+func hubModelKey(n Name) string    { return prefixHubMod + n.String() }
 
 type hubDeviceRecord struct {
 	Device Device                `json:"device"`
 	Model  *DeviceModel          `json:"model,omitempty"`
 	Props  map[string]propRecord `json:"props,omitempty"`
 	Number uint64                `json:"number,omitempty"`
-	Issued []issuedNumber        `json:"issued,omitempty"`
+	Issued issued                `json:"issued,omitempty"`
 	Wishes []hubWishRecord       `json:"wishes,omitempty"`
 	Ended  []hubWishRecord       `json:"ended,omitempty"`
 	MoveTo string                `json:"moveTo,omitempty"`
@@ -38,6 +40,7 @@ type hubDeviceRecord struct {
 	Deaf   bool                  `json:"deaf,omitempty"`
 	Awaits bool                  `json:"awaits,omitempty"`
 	Moves  bool                  `json:"moves,omitempty"`
+	Heard  time.Time             `json:"heard,omitzero"`
 }
 
 type hubWishRecord struct {
@@ -55,23 +58,34 @@ type hubWishRecord struct {
 type hubPastRecord struct {
 	Name Name            `json:"name"`
 	UID  string          `json:"uid"`
+	Node string          `json:"node"`
 	Open []hubWishRecord `json:"open,omitempty"`
 	Over []hubWishRecord `json:"over,omitempty"`
 }
 
 type hubNodeRecord struct {
-	Name        string `json:"name"`
-	Store       string `json:"store,omitempty"`
-	LastRev     uint64 `json:"lastRev,omitempty"`
-	LastOpening string `json:"lastOpening,omitempty"`
+	Name        string    `json:"name"`
+	Epoch       string    `json:"epoch"`
+	Store       string    `json:"store,omitempty"`
+	LastRev     uint64    `json:"lastRev,omitempty"`
+	LastOpening string    `json:"lastOpening,omitempty"`
+	Version     string    `json:"version,omitempty"`
+	Since       time.Time `json:"since,omitzero"`
+	Here        bool      `json:"here,omitempty"`
 }
 
 // HubBatch is what one transaction of the hub makes durable.
 type HubBatch struct {
 	Records []Record
 	seq     uint64
-	revs    map[string]uint64
+	revs    map[string]nodeRev
 	keys    map[string]bool
+}
+
+// nodeRev is up to where a batch knows a node.
+type nodeRev struct {
+	store string
+	rev   uint64
 }
 
 // TakeBatch gives what has to be made durable; false: nothing. At most one batch may be under way.
@@ -79,12 +93,14 @@ func (h *Hub) TakeBatch() (HubBatch, bool) {
 	if len(h.dirty) == 0 {
 		return HubBatch{}, false
 	}
-	b := HubBatch{seq: h.seq, revs: map[string]uint64{}, keys: h.dirty}
+	b := HubBatch{seq: h.seq, revs: map[string]nodeRev{}, keys: h.dirty}
 	for _, k := range slices.Sorted(maps.Keys(h.dirty)) {
 		b.Records = append(b.Records, Record{Key: k, Data: h.encode(k)})
 	}
-	for name, n := range h.nodes {
-		b.revs[name+"\x00"+n.Store] = n.LastRev
+	for k := range b.keys {
+		if n := h.nodes[strings.TrimPrefix(k, prefixHubNode)]; n != nil && strings.HasPrefix(k, prefixHubNode) {
+			b.revs[n.Name] = nodeRev{n.Store, n.LastRev}
+		}
 	}
 	h.dirty = map[string]bool{}
 	return b, true
@@ -103,9 +119,14 @@ func (h *Hub) Committed(b HubBatch, err error) {
 		return
 	}
 	h.durable = max(h.durable, b.seq)
-	for name, n := range h.nodes {
-		n.ackRev = max(n.ackRev, b.revs[name+"\x00"+n.Store])
+	for name, r := range b.revs {
+		if n := h.nodes[name]; n != nil && n.Store == r.store {
+			n.ackRev = max(n.ackRev, r.rev)
+			h.talk[name] = true
+		}
 	}
+	maps.Copy(h.talk, h.waiting)
+	clear(h.waiting)
 }
 
 func (h *Hub) encode(key string) []byte {
@@ -114,7 +135,7 @@ func (h *Hub) encode(key string) []byte {
 	switch prefix + "/" {
 	case prefixHubNode:
 		if n := h.nodes[rest]; n != nil {
-			v = &hubNodeRecord{Name: n.Name, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening}
+			v = &hubNodeRecord{Name: n.Name, Epoch: n.Epoch, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Version: n.Version, Since: n.Since, Here: n.ready}
 		}
 	case prefixHubDev:
 		if d := h.devices[mustName(rest)]; d != nil {
@@ -127,6 +148,10 @@ func (h *Hub) encode(key string) []byte {
 	case prefixHubPast:
 		if past := h.past[rest]; past != nil {
 			v = past.record(h.now.Mono)
+		}
+	case prefixHubMod:
+		if m := h.models[mustName(rest)]; m != nil {
+			v = m
 		}
 	default:
 		v = &h.meta
@@ -143,7 +168,7 @@ func (h *Hub) encode(key string) []byte {
 
 func (d *hubDevice) record(now time.Duration) *hubDeviceRecord {
 	r := &hubDeviceRecord{
-		Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf, Else: d.elsewhere,
+		Device: d.def.Device, Model: d.model, Number: d.number, Issued: d.issued, MoveTo: d.moveTo, Moves: d.moves, Awaits: d.awaits, Deaf: d.deaf, Else: d.elsewhere, Heard: d.heard,
 		Props: map[string]propRecord{},
 	}
 	for i := range d.prop {
@@ -174,14 +199,16 @@ func (w *hubWish) record(now time.Duration) hubWishRecord {
 // OpenHub makes a Hub of what is on disk; no records make a new one, with a new store id.
 func OpenHub(cfg HubConfig, now Now, records []Record) (*Hub, error) {
 	h := &Hub{
-		cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, gone: map[string]*hubGone{}, past: map[string]*hubPast{},
-		changed: map[Name]bool{}, dirty: map[string]bool{}, now: now,
+		cfg: cfg, nodes: map[string]*hubNode{}, devices: map[Name]*hubDevice{}, uids: map[string]*hubDevice{}, gone: map[string]*hubGone{},
+		models: map[Name]*DeviceModel{}, seen: map[Name]*DeviceModel{}, past: map[string]*hubPast{},
+		changed: map[Name]bool{}, dirty: map[string]bool{}, waiting: map[string]bool{}, talk: map[string]bool{}, now: now,
 	}
 	for _, r := range records {
 		if err := h.load(r, now); err != nil {
 			return nil, fmt.Errorf("read record %q: %w", r.Key, err)
 		}
 	}
+	h.adopt()
 	if h.meta.StoreID == "" {
 		h.meta.StoreID = cfg.NewID()
 		h.dirty[keyMeta] = true
@@ -197,7 +224,13 @@ func (h *Hub) load(r Record, now Now) error {
 		if err := json.Unmarshal(r.Data, &nr); err != nil {
 			return err
 		}
-		h.nodes[nr.Name] = &hubNode{Name: nr.Name, Store: nr.Store, LastRev: nr.LastRev, LastOpening: nr.LastOpening, ackRev: nr.LastRev, defSent: map[string]int64{}}
+		n := newHubNode(nr.Name)
+		n.Epoch, n.Store, n.LastRev, n.LastOpening, n.ackRev = nr.Epoch, nr.Store, nr.LastRev, nr.LastOpening, nr.LastRev
+		n.Version, n.Since = nr.Version, nr.Since
+		if nr.Here {
+			n.Since = now.Wall // it was there when the hub stopped
+		}
+		h.nodes[nr.Name] = n
 	case prefixHubDev:
 		var dr hubDeviceRecord
 		if err := json.Unmarshal(r.Data, &dr); err != nil {
@@ -215,7 +248,7 @@ func (h *Hub) load(r Record, now Now) error {
 		if err := json.Unmarshal(r.Data, &pr); err != nil {
 			return err
 		}
-		past := &hubPast{name: pr.Name, uid: pr.UID}
+		past := &hubPast{name: pr.Name, uid: pr.UID, node: pr.Node}
 		var err error
 		if past.open, err = loadProposals(pr.Open, now); err != nil {
 			return err
@@ -224,6 +257,12 @@ func (h *Hub) load(r Record, now Now) error {
 			return err
 		}
 		h.past[past.uid] = past
+	case prefixHubMod:
+		m := &DeviceModel{}
+		if err := json.Unmarshal(r.Data, m); err != nil {
+			return err
+		}
+		h.models[m.Name] = m
 	case keyMeta + "/":
 		return json.Unmarshal(r.Data, &h.meta)
 	default:
@@ -238,7 +277,7 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 		return err
 	}
 	d := &hubDevice{
-		def: def, model: r.Model, seen: Unknown, prop: make([]hubProp, len(def.Props)), trouble: map[string]string{},
+		def: def, model: h.shared(r.Model), seen: Unknown, prop: make([]hubProp, len(def.Props)), heard: r.Heard,
 		number: r.Number, issued: r.Issued, moveTo: r.MoveTo, moves: r.Moves, awaits: r.Awaits, deaf: r.Deaf, elsewhere: r.Else,
 	}
 	for i := range d.prop {
@@ -261,8 +300,18 @@ func (h *Hub) loadDevice(r *hubDeviceRecord, now Now) error {
 	if d.ended, err = loadProposals(r.Ended, now); err != nil {
 		return err
 	}
-	h.devices[def.Name] = d
+	h.devices[def.Name], h.uids[def.UID] = d, d
 	return nil
+}
+
+// adopt puts what was read in order: devices and tombstones under their nodes.
+func (h *Hub) adopt() {
+	for _, name := range h.Names() {
+		h.place(h.devices[name])
+	}
+	for _, g := range h.gone {
+		h.setGone(g)
+	}
 }
 
 func loadProposals(from []hubWishRecord, now Now) ([]*hubWish, error) {
@@ -287,7 +336,7 @@ func loadProposals(from []hubWishRecord, now Now) ([]*hubWish, error) {
 }
 
 func (p *hubPast) record(now time.Duration) *hubPastRecord {
-	return &hubPastRecord{Name: p.name, UID: p.uid, Open: proposalRecords(p.open, now), Over: proposalRecords(p.over, now)}
+	return &hubPastRecord{Name: p.name, UID: p.uid, Node: p.node, Open: proposalRecords(p.open, now), Over: proposalRecords(p.over, now)}
 }
 
 func proposalRecords(from []*hubWish, now time.Duration) (out []hubWishRecord) {

@@ -174,7 +174,7 @@ func (w *world) stepHub(cmd string, args []string) (string, error) {
 		return tell(v), err
 	case "define":
 		dev := twin.Device{Name: lampName, Properties: lampProps(), Node: w.which(args)}
-		return "", w.hub.Define(w.now, dev, nil)
+		return "", w.hub.Apply(w.now, nil, []twin.Device{dev})
 	case "delete":
 		return "", w.hub.Delete(w.now, lampName)
 	case "move":
@@ -230,21 +230,23 @@ func (w *world) ask(args []string) (string, error) {
 func (w *world) connect(name string) {
 	w.t.Helper()
 	n := w.nodes[name]
-	hello := w.hub.Connect(w.now, name)
+	session := w.hub.Connect(w.now, name)
 	for range 3 {
 		w.commitHub()
-		w.links[name] = hello.Session
+		hello, ok := w.hub.Hello(name, session)
+		if !ok {
+			w.t.Fatal("no hello of the hub")
+		}
+		w.links[name] = session
 		n.node.LinkUp(n.now, hello)
 		n.commit()
 		answer, ok := n.node.Hello()
 		if !ok {
 			w.t.Fatal("no answer to the hub's hello")
 		}
-		again := w.hub.NodeHello(w.now, name, hello.Session, answer)
-		if again == nil {
+		if session = w.hub.NodeHello(w.now, name, session, answer); session == "" {
 			return
 		}
-		hello = *again
 	}
 	w.t.Fatal("the hellos have no end")
 }
@@ -259,17 +261,17 @@ func (w *world) pump() {
 			n := w.nodes[name]
 			moved = w.tell(n) || moved
 			w.commitHub()
-			if rev, ok := w.hub.Ack(name); ok {
+			if rev, ok := w.hub.Ack(name, w.links[name]); ok {
 				n.node.Acked(n.now, rev)
 				moved = true
 			}
-			for _, def := range w.hub.Definitions(name) {
+			for _, def := range w.hub.Definitions(name, w.links[name], 2) {
 				if err := n.node.DefineCloud(n.now, def); err != nil {
 					w.t.Fatalf("definition: %v", err)
 				}
 				n.uid, moved = def.Device.UID, true
 			}
-			for _, c := range w.hub.Offers(w.now, name) {
+			for _, c := range w.hub.Offers(w.now, name, w.links[name], 2) {
 				w.sent = append(w.sent, c.ID)
 				n.node.OfferCloud(n.now, c)
 				moved = true
@@ -289,7 +291,7 @@ func (w *world) tell(n *rig) (moved bool) {
 		w.hub.Learn(w.now, n.name, w.links[n.name], d)
 		moved = true
 	}
-	if o, ok := n.node.Observations(); ok {
+	if o, ok := n.node.Observations(1); ok {
 		w.hub.Observe(w.now, n.name, w.links[n.name], o)
 		moved = true
 	}

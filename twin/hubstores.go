@@ -5,17 +5,14 @@ import (
 	"slices"
 )
 
-// renew takes a new store id: this hub's disk is older than what its nodes know. Numbers start anew; what was sent
-// once is only asked about.
-func (h *Hub) renew() {
-	h.meta.StoreID = h.cfg.NewID()
-	h.dirty[keyMeta] = true
-	for _, n := range h.nodes {
-		n.session, n.ready = "", false
-	}
-	for _, name := range h.Names() {
-		d := h.devices[name]
-		d.number, d.issued = 0, nil
+// renew takes a new store id towards a node: this hub's disk is older than what the node knows. What was sent to it once
+// is only asked about. The id is for that node alone, so that no node can disturb another by what it claims to know.
+// Numbers go on: under the new id every one is new.
+func (h *Hub) renew(n *hubNode) {
+	n.Epoch, n.renewed = h.cfg.NewID(), true
+	for _, name := range slices.SortedFunc(maps.Keys(n.devices), Name.Compare) {
+		d := n.devices[name]
+		d.issued = nil
 		for _, w := range d.wishes {
 			if w.sent && !w.carried && w.question == "" {
 				w.question = "hub restored"

@@ -12,15 +12,22 @@ type nodeLink struct {
 	helloAt uint64 // rev that must be on disk before the hello may be told
 	since   uint64 // what the hub holds at the start
 	sent    uint64
-	full    bool // the full snapshot was taken
+	full    bool // the full snapshot is begun
 	obs     map[Name]bool
+	first   map[Name]bool      // of obs: not told yet in this session
+	disk    bool               // what the hub was told of the disk
+	refused []Refusal          // definitions of the cloud that this node does not take
+	theirs  map[string]Refusal // definitions of this node that the hub does not take, by uid
 }
 
 // LinkUp begins a session. The node finds out whether one of the two stores is not the one that the other knows: an old
 // disk that was put back takes a new store id before anything else; under another hub store numbers start anew.
 func (n *Node) LinkUp(now Now, h HubHello) {
 	n.begin(now)
-	n.link = &nodeLink{session: h.Session, obs: map[Name]bool{}}
+	n.link = &nodeLink{session: h.Session, obs: map[Name]bool{}, first: map[Name]bool{}, theirs: map[string]Refusal{}}
+	for name := range n.devices {
+		n.link.obs[name], n.link.first[name] = true, true
+	}
 	if h.NodeStore == n.meta.StoreID && h.LastRev > 0 && !n.made(h.LastRev, h.LastOpening) {
 		n.renew()
 	}
@@ -79,7 +86,7 @@ func (n *Node) Hello() (NodeHello, bool) {
 	if n.link == nil || n.link.helloAt > n.durable {
 		return NodeHello{}, false
 	}
-	h := NodeHello{NodeStore: n.meta.StoreID}
+	h := NodeHello{NodeStore: n.meta.StoreID, Version: n.cfg.Version}
 	for _, name := range n.Names() {
 		if d := n.devices[name]; d.dealt != 0 {
 			h.Dealt = append(h.Dealt, Dealt{UID: d.def.UID, Number: d.dealt, ID: d.dealID})
@@ -181,36 +188,90 @@ func toldOutcomes(recs []cloudRecord, in func(uint64) bool) (out []OutcomeTold) 
 	return out
 }
 
-// Observations gives what is to be observed since it was last asked: all of it the first time in a session.
-func (n *Node) Observations() (Observations, bool) {
-	if n.link == nil || n.link.full && len(n.link.obs) == 0 {
+// Observations gives what is to be observed since it was last asked, of at most that many devices: in the beginning of a
+// session of all of them. What is told of a device first in a session replaces what the hub had.
+func (n *Node) Observations(most int) (Observations, bool) {
+	l := n.link
+	if l == nil || l.full && len(l.obs) == 0 && l.disk == n.diskBad {
 		return Observations{}, false
 	}
-	msg := Observations{Full: !n.link.full}
-	for _, name := range n.Names() {
-		d := n.devices[name]
-		if n.link.full && !n.link.obs[name] {
-			continue
-		}
-		o := Observation{Name: name, UID: d.def.UID, Presence: d.presence, Text: d.text, LastSeen: d.lastSeen}
-		for i := range d.prop {
-			if s := &d.prop[i]; !s.actual.Absent() {
-				o.Props = append(o.Props, Observed{Name: d.def.Props[i].Name, Actual: s.actual, At: s.actualAt})
-			}
-		}
-		for _, w := range d.wishes {
-			if w.trouble != "" && w.number != 0 {
-				if o.Trouble == nil {
-					o.Trouble = map[string]string{}
-				}
-				o.Trouble[w.ID] = w.trouble
-			}
-		}
-		msg.Devices = append(msg.Devices, o)
+	msg := Observations{Full: len(l.first) > 0 || !l.full, DiskBad: n.diskBad}
+	from := l.obs
+	if len(l.first) > 0 {
+		from = l.first
 	}
-	n.link.full = true
-	clear(n.link.obs)
+	for _, name := range slices.SortedFunc(maps.Keys(from), Name.Compare) {
+		if len(msg.Devices) == most {
+			break
+		}
+		delete(l.obs, name)
+		delete(l.first, name)
+		if d := n.devices[name]; d != nil {
+			msg.Devices = append(msg.Devices, d.observation())
+		}
+	}
+	l.full, l.disk = true, n.diskBad
 	return msg, true
+}
+
+func (d *device) observation() Observation {
+	o := Observation{Name: d.def.Name, UID: d.def.UID, Presence: d.presence, Text: d.text, LastSeen: d.lastSeen}
+	for i := range d.prop {
+		if s := &d.prop[i]; !s.actual.Absent() {
+			o.Props = append(o.Props, Observed{Name: d.def.Props[i].Name, Actual: s.actual, At: s.actualAt})
+		}
+	}
+	for _, w := range d.wishes {
+		if w.trouble != "" && w.number != 0 {
+			if o.Trouble == nil {
+				o.Trouble = map[string]string{}
+			}
+			o.Trouble[w.ID] = w.trouble
+		}
+	}
+	return o
+}
+
+// LinkDue reports whether there is something to tell the hub: an answer to its hello, decisions, observations, refusals.
+func (n *Node) LinkDue(greeted bool) bool {
+	l := n.link
+	switch {
+	case l == nil:
+		return false
+	case !greeted:
+		return l.helloAt <= n.durable
+	case len(l.refused) > 0 || !l.full || len(l.obs) > 0 || l.disk != n.diskBad:
+		return true
+	}
+	return n.durable > l.sent && n.tellable(l.sent) > l.sent
+}
+
+// Refusals gives the definitions of the cloud that were not taken since it was last asked.
+func (n *Node) Refusals() []Refusal {
+	if n.link == nil {
+		return nil
+	}
+	out := n.link.refused
+	n.link.refused = nil
+	return out
+}
+
+// RefusedByHub takes the hub's word that it does not take a definition of this node.
+func (n *Node) RefusedByHub(r Refusal) {
+	if n.link != nil && len(n.link.theirs) < maxRefusals {
+		n.link.theirs[r.UID] = r
+	}
+}
+
+// HubRefusals lists what the hub of the present session does not take of this node.
+func (n *Node) HubRefusals() (out []Refusal) {
+	if n.link == nil {
+		return nil
+	}
+	for _, uid := range slices.Sorted(maps.Keys(n.link.theirs)) {
+		out = append(out, n.link.theirs[uid])
+	}
+	return out
 }
 
 // retell gives everything decided about d a new rev, so that it is told again.
@@ -236,10 +297,18 @@ func (n *Node) retell(d *device) {
 	}
 }
 
-// DefineCloud takes a definition of the cloud: new, newer than the one here, or a tombstone. What does not resolve is
-// an error, and changes nothing.
+// DefineCloud takes a definition of the cloud: new, newer than the one here, or a tombstone. What cannot be taken is an
+// error, changes nothing, and is told to the hub.
 func (n *Node) DefineCloud(now Now, def Definition) error {
 	n.begin(now)
+	err := n.defineCloud(def)
+	if err != nil && n.link != nil && len(n.link.refused) < maxRefusals {
+		n.link.refused = append(n.link.refused, Refusal{Name: def.Device.Name, UID: def.Device.UID, Generation: def.Device.Generation, Reason: err.Error()})
+	}
+	return err
+}
+
+func (n *Node) defineCloud(def Definition) error {
 	d := n.devices[def.Device.Name]
 	if def.Removed {
 		if d != nil && d.def.UID == def.Device.UID {

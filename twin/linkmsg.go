@@ -16,6 +16,7 @@ type HubHello struct {
 // NodeHello answers it, once what it says is on disk.
 type NodeHello struct {
 	NodeStore string
+	Version   string // of the node's program, for people
 	Dealt     []Dealt
 }
 
@@ -99,6 +100,14 @@ type Observed struct {
 	Name   string
 	Actual Value
 	At     time.Time
+}
+
+// Refusal says that a definition was not taken, and why.
+type Refusal struct {
+	Name       Name
+	UID        string
+	Generation int64
+	Reason     string
 }
 
 // Definition is what a hub tells a node about a device that the cloud defines.

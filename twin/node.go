@@ -24,7 +24,9 @@ var (
 	ErrWishUnknown  = errors.New("no such wish")
 	ErrDisk         = errors.New("the disk does not take decisions")
 	ErrPrecondition = errors.New("expected has changed since it was read")
-	ErrNotOwner     = errors.New("the definition belongs to the cloud")
+	ErrNotOwner     = errors.New("the definition belongs to the other side")
+	ErrNodeUnknown  = errors.New("no such node")
+	ErrNodeInUse    = errors.New("a device of the cloud's hangs on it")
 )
 
 // RefusedError says why a wish was not accepted; nothing changed.
@@ -49,6 +51,8 @@ type NodeConfig struct {
 	Name   string        // the node's name, unique at its hub
 	FileID string        // identity of the store's file; another one than last time means a restored backup
 	NewID  func() string // random identities
+
+	Version string // of the program, told to the hub for people
 }
 
 // Node is the deciding side: all twins of one edge node. Each method is one step: it takes an event and the time, and
@@ -71,6 +75,7 @@ type Node struct {
 	told    uint64          // highest rev that a hub may have been told
 	acked   uint64          // rev up to which the hub is durable
 	link    *nodeLink
+	diskBad bool // the last commit failed
 
 	now     Now
 	started time.Duration

@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 	}
 	twins := map[Name]*twinRecord{}
 	devices := map[Name]*deviceRecord{}
+	clouds := map[Name][]cloudRecord{}
 	fresh := true
 	for _, r := range records {
 		var err error
@@ -35,6 +37,13 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 			tr := &twinRecord{}
 			err = json.Unmarshal(r.Data, tr)
 			twins[mustName(rest)] = tr
+		case prefixCloud:
+			var rec cloudRecord
+			err = json.Unmarshal(r.Data, &rec)
+			space, name, _ := strings.Cut(rest, "/")
+			name, _, _ = strings.Cut(name, "/")
+			of := Name{Namespace: space, Name: name}
+			clouds[of] = append(clouds[of], rec)
 		case prefixGone:
 			t := &tombRecord{}
 			err = json.Unmarshal(r.Data, t)
@@ -68,6 +77,8 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 			if err := d.load(tr); err != nil {
 				return nil, fmt.Errorf("read record %q: %w", twinKey(name), err)
 			}
+			d.cloud = clouds[name]
+			slices.SortStableFunc(d.cloud, func(a, b cloudRecord) int { return cmp.Compare(a.Number, b.Number) })
 		}
 		n.devices[name] = d
 	}
@@ -77,7 +88,7 @@ func OpenNode(cfg NodeConfig, records []Record) (*Node, error) {
 
 func (d *device) load(r *twinRecord) error {
 	d.sentState, d.lastSeen, d.lastOnline = r.SentState, r.LastSeen, r.LastOnline
-	d.rev, d.dealt, d.dealID, d.cloud = r.Rev, r.Dealt, r.DealtID, r.Cloud
+	d.rev, d.dealt, d.dealID = r.Rev, r.Dealt, r.DealtID
 	for i := range d.prop {
 		pr, ok := r.Props[d.def.Props[i].Name]
 		if !ok {

@@ -29,6 +29,7 @@ const (
 	prefixDev   = "device/"
 	prefixTwin  = "twin/"
 	prefixGone  = "gone/"
+	prefixCloud = "cloud/"
 )
 
 func modelKey(by Definer, n Name) string {
@@ -37,6 +38,9 @@ func modelKey(by Definer, n Name) string {
 func deviceKey(n Name) string   { return prefixDev + n.String() }
 func twinKey(n Name) string     { return prefixTwin + n.String() }
 func goneKey(uid string) string { return prefixGone + uid }
+
+// cloudKey is the record of one cloud wish of a device: alone, because there are up to KeptCloudIDs of them.
+func cloudKey(n Name, id string) string { return prefixCloud + n.String() + "/" + id }
 
 // TakeBatch gives what has to be made durable: everything decided, and with lazy also what was only observed. False:
 // nothing. At most one batch may be under way; Committed ends it.
@@ -65,6 +69,7 @@ func (n *Node) DecisionsDue() bool { return n.durable < n.meta.Rev }
 // became durable are offered.
 func (n *Node) Committed(now Now, b Batch, err error) {
 	n.begin(now)
+	n.diskBad = err != nil
 	if err != nil {
 		for k, urgent := range b.keys {
 			n.dirty[k] = urgent || n.dirty[k]
@@ -109,6 +114,10 @@ func (n *Node) encode(key string) []byte {
 		if d := n.devices[mustName(rest)]; d != nil {
 			v = d.record()
 		}
+	case prefixCloud:
+		if rec := n.cloudRecord(rest); rec != nil {
+			v = rec
+		}
 	case prefixGone:
 		if t := n.gone[rest]; t != nil {
 			tr := &tombRecord{Name: t.Name, UID: t.UID, Generation: t.Generation, Moved: t.Moved, ByNode: t.ByNode, Rev: t.Rev, Outcomes: t.Outcomes}
@@ -128,6 +137,18 @@ func (n *Node) encode(key string) []byte {
 		panic("twin: record " + key + ": " + err.Error()) // only types of ours, all of them encodable
 	}
 	return data
+}
+
+// cloudRecord finds the record of a key without its prefix; nil if it is not remembered any more.
+func (n *Node) cloudRecord(key string) *cloudRecord {
+	space, rest, _ := strings.Cut(key, "/")
+	name, id, _ := strings.Cut(rest, "/")
+	if d := n.devices[Name{Namespace: space, Name: name}]; d != nil {
+		if i := d.cloudIndex(id); i >= 0 {
+			return &d.cloud[i]
+		}
+	}
+	return nil
 }
 
 func mustName(s string) Name {
@@ -163,7 +184,6 @@ type twinRecord struct {
 	Props      map[string]propRecord `json:"props,omitempty"`
 	Wishes     []wishRecord          `json:"wishes,omitempty"`
 	Ended      []wishRecord          `json:"ended,omitempty"`
-	Cloud      []cloudRecord         `json:"cloud,omitempty"`
 }
 
 type propRecord struct {
@@ -234,7 +254,7 @@ func (p packed) value() (Value, error) {
 func (d *device) record() *twinRecord {
 	r := &twinRecord{
 		UID: d.def.UID, SentState: d.sentState, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: d.rev, Dealt: d.dealt, DealtID: d.dealID, Props: make(map[string]propRecord, len(d.prop)), Cloud: d.cloud,
+		Rev: d.rev, Dealt: d.dealt, DealtID: d.dealID, Props: make(map[string]propRecord, len(d.prop)),
 	}
 	for i := range d.prop {
 		s := &d.prop[i]

@@ -101,6 +101,9 @@ func TestHubRecordsRoundTrip(t *testing.T) {
 			w.play(home)
 			w.play(script)
 			w.commitHub()
+			for node, session := range w.links { // whoever opens the records finds nobody connected
+				w.hub.Disconnect(w.now, node, session)
+			}
 			wrote := w.hub.EncodeAll()
 			h, err := twin.OpenHub(twin.HubConfig{NewID: func() string { return "x" }}, w.now, wrote)
 			if err != nil {
@@ -180,7 +183,7 @@ func exercise(n *twin.Node) {
 	}
 	n.LinkUp(now, twin.HubHello{HubStore: "hub-1", Session: "s1"})
 	n.Decisions()
-	n.Observations()
+	n.Observations(64)
 	for _, name := range n.Names() {
 		v, err := n.View(now, name)
 		if err != nil {

@@ -162,18 +162,18 @@ func TestObservations(t *testing.T) {
 		ready power=OFF level=0
 		link
 		commit`)
-	o, ok := r.node.Observations()
+	o, ok := r.node.Observations(1)
 	if !ok || !o.Full || len(o.Devices) != 1 || len(o.Devices[0].Props) != 2 || o.Devices[0].Presence != twin.Online {
 		t.Fatalf("first of a session: got %+v %v, want everything", o, ok)
 	}
-	if o, ok := r.node.Observations(); ok {
+	if o, ok := r.node.Observations(1); ok {
 		t.Errorf("nothing new: got %+v", o)
 	}
 	r.play(`
 		report level=5
 		report level=10
 		report level=15`)
-	o, ok = r.node.Observations()
+	o, ok = r.node.Observations(1)
 	if !ok || o.Full || len(o.Devices) != 1 {
 		t.Fatalf("after three reports: got %+v %v", o, ok)
 	}
@@ -183,17 +183,17 @@ func TestObservations(t *testing.T) {
 		}
 	}
 	r.play(`report level=15`)
-	if o, ok := r.node.Observations(); ok {
+	if o, ok := r.node.Observations(1); ok {
 		t.Errorf("an equal report: got %+v", o)
 	}
 	r.play(`state offline`)
-	if o, ok = r.node.Observations(); !ok || o.Devices[0].Presence != twin.Offline {
+	if o, ok = r.node.Observations(1); !ok || o.Devices[0].Presence != twin.Offline {
 		t.Errorf("presence: got %+v %v, want offline", o, ok)
 	}
 	r.play(`
 		unlink
 		link`)
-	if o, ok = r.node.Observations(); !ok || !o.Full {
+	if o, ok = r.node.Observations(1); !ok || !o.Full {
 		t.Errorf("another session: got %+v %v, want everything", o, ok)
 	}
 }
@@ -256,7 +256,7 @@ func TestHubOffersNothingToAFailingDisk(t *testing.T) {
 		hub ask c1 power=ON
 		hub commit
 		offered ->`)
-	if got := w.hub.Offers(w.now, "attic"); len(got) != 0 {
+	if got := w.hub.Offers(w.now, "attic", w.links["attic"], 64); len(got) != 0 {
 		t.Errorf("offered %+v", got)
 	}
 	w.hub.Observe(w.now, "attic", w.links["attic"], twin.Observations{})
@@ -279,7 +279,7 @@ func TestHubDurability(t *testing.T) {
 		t.Fatal("nothing to commit")
 	}
 	w.hub.Committed(b, errors.New("no space left"))
-	if w.hub.Durable(v) || len(w.hub.Offers(w.now, "attic")) != 0 {
+	if w.hub.Durable(v) || len(w.hub.Offers(w.now, "attic", w.links["attic"], 64)) != 0 {
 		t.Error("a failed commit made it durable")
 	}
 	if !w.hub.Due() {
@@ -291,12 +291,12 @@ func TestHubDurability(t *testing.T) {
 	}
 
 	w.play("pump\ncut\nhub ask c2 level=50\nhub commit\nconnect")
-	w.hub.Definitions("attic") // wishes follow what they are about
-	if got := w.hub.Offers(w.now, "attic"); len(got) != 1 || got[0].ID != "c1" {
+	w.hub.Definitions("attic", w.links["attic"], 64) // wishes follow what they are about
+	if got := w.hub.Offers(w.now, "attic", w.links["attic"], 64); len(got) != 1 || got[0].ID != "c1" {
 		t.Errorf("offered before its mark is on disk: %+v", got)
 	}
 	w.commitHub()
-	if got := w.hub.Offers(w.now, "attic"); len(got) != 1 || got[0].ID != "c2" {
+	if got := w.hub.Offers(w.now, "attic", w.links["attic"], 64); len(got) != 1 || got[0].ID != "c2" {
 		t.Errorf("offers once the mark is on disk: %+v", got)
 	}
 }

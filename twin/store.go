@@ -20,15 +20,17 @@ type Store struct {
 
 	mu      sync.Mutex // guards all below
 	node    *Node
-	watches map[*Watch]bool
-	turn    chan struct{} // closed and replaced whenever a waiter should look again; nil if nobody waits
+	watches watches
+	turn    turns
 	diskErr error
 	nextAt  time.Duration // what Tick last said; 0: no timer
+	linkDue chan struct{} // has a token when there may be something to tell the hub
+	greeted bool          // the node answered the hub's hello
 }
 
 // NewStore makes a store of a node that was opened and not started.
 func NewStore(node *Node, clock Clock, journal Journal) *Store {
-	s := &Store{clock: clock, journal: journal, node: node, watches: map[*Watch]bool{}}
+	s := &Store{clock: clock, journal: journal, node: node, watches: watches{}, linkDue: make(chan struct{}, 1)}
 	s.step(func(now Now) { node.Start(now) })
 	return s
 }
@@ -53,21 +55,15 @@ func (s *Store) step(do func(Now)) {
 
 // after tells watches and waiters what a step changed.
 func (s *Store) after() {
+	if s.node.LinkDue(s.greeted) {
+		signal(s.linkDue)
+	}
 	names := s.node.TakeChanged()
 	if len(names) == 0 {
 		return
 	}
-	for w := range s.watches {
-		w.mark(names)
-	}
-	s.wakeWaiters()
-}
-
-func (s *Store) wakeWaiters() {
-	if s.turn != nil {
-		close(s.turn)
-		s.turn = nil
-	}
+	s.watches.mark(names)
+	s.turn.wake()
 }
 
 // Device gives a device and its twin, or ErrNotFound.
@@ -102,10 +98,7 @@ func (s *Store) FindWish(id string) (WishView, error) {
 func (s *Store) Watch() *Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := &Watch{store: s, ready: make(chan struct{}, 1), names: map[Name]bool{}}
-	s.watches[w] = true
-	w.mark(s.node.Names())
-	return w
+	return s.watches.begin(&s.mu, s.node.Names())
 }
 
 // NewID makes a random id for a wish.
@@ -215,7 +208,7 @@ func (s *Store) Committed(b Batch, err error) {
 	s.step(func(now Now) {
 		s.node.Committed(now, b, err)
 		s.diskErr = err
-		s.wakeWaiters()
+		s.turn.wake()
 	})
 }
 
@@ -239,7 +232,7 @@ func (s *Store) WaitOutcome(ctx context.Context, n Name, id string) (WishView, e
 	for {
 		s.mu.Lock()
 		v, err := s.node.WishView(n, id)
-		turn := s.waiter()
+		turn := s.turn.next()
 		s.mu.Unlock()
 		if err != nil || v.Settled() {
 			return v, err
@@ -257,7 +250,7 @@ func (s *Store) WaitDurable(ctx context.Context, rev uint64) error {
 	for {
 		s.mu.Lock()
 		done, bad := s.node.DurableRev() >= rev, s.diskErr != nil
-		turn := s.waiter()
+		turn := s.turn.next()
 		s.mu.Unlock()
 		switch {
 		case done:
@@ -271,12 +264,4 @@ func (s *Store) WaitDurable(ctx context.Context, rev uint64) error {
 		case <-turn:
 		}
 	}
-}
-
-// waiter gives a channel that is closed when there may be something new; the lock is held.
-func (s *Store) waiter() <-chan struct{} {
-	if s.turn == nil {
-		s.turn = make(chan struct{})
-	}
-	return s.turn
 }

@@ -56,6 +56,10 @@ type View struct {
 	// the last one it handed over.
 	OfferSeq uint64
 	Props    []PropertyView // in the order of Device.Props
+	Store    string         // store id of the node, under which revs count
+	// At a hub: why the node does not take the definition, and since when the node is away; zero while it is there.
+	Trouble  string
+	NodeAway time.Time
 }
 
 // Prop gives the property of that name, nil if there is none.
@@ -76,7 +80,7 @@ func (n *Node) View(now Now, name Name) (View, error) {
 	}
 	v := View{
 		Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Props: make([]PropertyView, len(d.prop)),
+		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Store: n.meta.StoreID, Props: make([]PropertyView, len(d.prop)),
 	}
 	for i := range d.prop {
 		s := &d.prop[i]

@@ -6,15 +6,33 @@ import (
 	"sync"
 )
 
+// watches are the readers that watch a holder's devices. The holder's lock guards them.
+type watches map[*Watch]bool
+
 // Watch tells a reader which devices changed, never how: it reads the current state itself. Changes between two looks
-// coalesce to a set of names, so a slow reader neither blocks nor grows the store. A new Watch starts with every device
+// coalesce to a set of names, so a slow reader neither blocks nor grows the holder. A new Watch starts with every device
 // marked.
 type Watch struct {
-	store *Store
+	lock  sync.Locker // the holder's
+	among watches
 	ready chan struct{}
 
 	mu    sync.Mutex
 	names map[Name]bool
+}
+
+// begin adds a watch; the holder's lock is held.
+func (ws watches) begin(lock sync.Locker, all []Name) *Watch {
+	w := &Watch{lock: lock, among: ws, ready: make(chan struct{}, 1), names: map[Name]bool{}}
+	ws[w] = true
+	w.mark(all)
+	return w
+}
+
+func (ws watches) mark(names []Name) {
+	for w := range ws {
+		w.mark(names)
+	}
 }
 
 // C has a token when something changed since the last Take.
@@ -34,9 +52,9 @@ func (w *Watch) Take() []Name {
 
 // Close ends the watch.
 func (w *Watch) Close() {
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	delete(w.store.watches, w)
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	delete(w.among, w)
 }
 
 func (w *Watch) mark(names []Name) {
@@ -45,8 +63,31 @@ func (w *Watch) mark(names []Name) {
 		w.names[n] = true
 	}
 	w.mu.Unlock()
+	signal(w.ready)
+}
+
+// signal leaves a token, unless there is one already.
+func signal(c chan struct{}) {
 	select {
-	case w.ready <- struct{}{}:
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// turns wake who waits for something to happen. The holder's lock guards them.
+type turns struct{ c chan struct{} }
+
+// next gives a channel that is closed when there may be something new.
+func (t *turns) next() <-chan struct{} {
+	if t.c == nil {
+		t.c = make(chan struct{})
+	}
+	return t.c
+}
+
+func (t *turns) wake() {
+	if t.c != nil {
+		close(t.c)
+		t.c = nil
 	}
 }

@@ -32,7 +32,7 @@ var faults = []struct {
 	{"going back counted as an act", "Explained", []swap{{"offer.go", "n.expect(d, s, s.actual, FromRestore)", "n.expect(d, s, s.actual, FromRestore)\n\t\ts.act = s.rev"}}},
 	{"an older state taken by a view (session fence off)", "Monotone", []swap{
 		{"hublearn.go", "s != nil && p.Rev > s.rev {", "s != nil {"},
-		{"hublearn.go", "if n.session != session || !n.ready || m.NodeStore != n.Store {", "if !n.ready || m.NodeStore != n.Store {"},
+		{"hublearn.go", "n := h.live(node, session)", "n := h.nodes[node]"},
 	}},
 	{"decisions told before the commit", "Durable", []swap{{"link.go", "upto := n.tellable(since)", "upto := n.meta.Rev"}}},
 	{"cloud wish offered before the commit", "Durable", []swap{

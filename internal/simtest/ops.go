@@ -107,7 +107,7 @@ func (w *world) defineCloud(l *lamp, node string) {
 		w.log("cloud defines %s at %s", l.name.Name, node)
 		w.book.redefines(l)
 		dev := twin.Device{Name: l.name, Model: m.Name, Node: node, Annotations: w.notes(l, w.chance(15))}
-		if err := w.hub.hub.Define(now, dev, &m); err != nil {
+		if err := w.hub.hub.Apply(now, []twin.DeviceModel{m}, []twin.Device{dev}); err != nil {
 			w.fail("Explained", "a good definition was refused: %v", err)
 		}
 	})

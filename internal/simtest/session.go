@@ -12,12 +12,12 @@ type session struct {
 	w       *world
 	node    *nodeProc
 	id      string
-	hello   *twin.HubHello // to be sent once it is on the hub's disk
 	hubLife int
 	dead    bool // cut: nothing arrives any more, save what was on its way
 	lossy   bool
 	toNode  direction
 	toHub   direction
+	opened  bool // the hub's hello of this id was sent
 	greeted bool // NodeHello sent for the present hello
 }
 
@@ -26,6 +26,9 @@ type direction struct {
 	last  time.Duration // arrival of the last message, to keep the order
 	ended bool          // a message is missing: the rest is not taken
 }
+
+// most bounds what goes out in one go, so that the rest has to follow.
+const most = 2
 
 // dial opens a session if none is open and both ends are up.
 func (w *world) dial(p *nodeProc) {
@@ -36,8 +39,7 @@ func (w *world) dial(p *nodeProc) {
 	p.link = s
 	w.log("%s dials", p.name)
 	w.hub.step(func(now twin.Now) {
-		h := w.hub.hub.Connect(now, p.name)
-		s.id, s.hello = h.Session, &h
+		s.id = w.hub.hub.Connect(now, p.name)
 	})
 }
 
@@ -120,12 +122,12 @@ func (s *session) hubTalks() {
 	if h == nil || s.dead || s.w.hub.life != s.hubLife {
 		return
 	}
-	if s.hello != nil {
-		if h.Due() || s.w.hub.busy {
+	if !s.opened {
+		hello, ok := h.Hello(s.node.name, s.id)
+		if !ok {
 			return // not on disk yet
 		}
-		hello := *s.hello
-		s.hello = nil
+		s.opened = true
 		s.send(&s.toNode, func() {
 			if s.node.link == s {
 				s.greeted = false
@@ -135,17 +137,17 @@ func (s *session) hubTalks() {
 		return
 	}
 	node := s.node.name
-	if rev, ok := h.Ack(node); ok {
+	if rev, ok := h.Ack(node, s.id); ok {
 		s.toNodeDo("ack", func(now twin.Now, n *twin.Node) { n.Acked(now, rev) })
 	}
-	for _, d := range h.Definitions(node) {
+	for _, d := range h.Definitions(node, s.id, most) {
 		s.toNodeDo("definition "+d.Device.Name.Name, func(now twin.Now, n *twin.Node) {
 			if err := n.DefineCloud(now, d); err != nil {
 				s.w.log("%s refuses a definition: %v", node, err)
 			}
 		})
 	}
-	for _, c := range h.Offers(s.w.now(), node) {
+	for _, c := range h.Offers(s.w.now(), node, s.id, most) {
 		s.w.book.hubOffers(c)
 		times := 1
 		if s.w.chance(20) && !s.w.quiet {
@@ -185,14 +187,9 @@ func (s *session) nodeTalks() {
 		}
 		s.greeted = true
 		s.toHubDo(func(now twin.Now, h *twin.Hub) {
-			if again := h.NodeHello(now, s.node.name, s.id, hello); again != nil {
+			if again := h.NodeHello(now, s.node.name, s.id, hello); again != "" {
 				s.w.saw("hub renewed")
-				s.id, s.hello = again.Session, again
-				for _, other := range s.w.nodes {
-					if other != s.node && other.link != nil {
-						other.link.cut() // a hub with a new store begins every session anew
-					}
-				}
+				s.id, s.opened = again, false
 				return
 			}
 			if !s.dead {
@@ -205,8 +202,7 @@ func (s *session) nodeTalks() {
 		id := s.id
 		s.toHubDo(func(now twin.Now, h *twin.Hub) { h.Learn(now, s.node.name, id, d) })
 	}
-	if o, ok := n.Observations(); ok {
-		o.DiskBad = s.node.bad
+	if o, ok := n.Observations(most); ok {
 		id := s.id
 		s.toHubDo(func(now twin.Now, h *twin.Hub) { h.Observe(now, s.node.name, id, o) })
 	}

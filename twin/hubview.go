@@ -1,0 +1,41 @@
+package twin
+
+// View gives a device as the hub's readers see it: an unanswered wish shows as pending, else the node's decision.
+func (h *Hub) View(name Name) (View, error) {
+	d, err := h.find(name)
+	if err != nil {
+		return View{}, err
+	}
+	v := View{
+		Device: d.def, Presence: d.seen, PresenceText: d.text, LastSeen: d.heard, CloudNumber: d.number, Trouble: d.refusal,
+		Props: make([]PropertyView, len(d.prop)),
+	}
+	n := h.nodes[d.def.Node]
+	if n != nil {
+		v.Store = n.Store
+	}
+	there := h.connected(d) != nil
+	if !there {
+		v.Presence = Unknown
+		if n != nil {
+			v.NodeAway = n.Since
+		}
+	}
+	for i := range d.prop {
+		s := &d.prop[i]
+		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: s.rev, Actual: s.actual, ActualAt: s.actualAt}
+		v.Rev = max(v.Rev, s.rev)
+		if w := d.unanswered(p.Def.Name); w != nil && !w.carried {
+			p.Expected, p.Origin, p.Wish, p.Trouble = w.Values[p.Def.Name], w.Origin, w.ID, d.trouble[w.ID]
+			switch {
+			case p.Trouble != "":
+			case !there:
+				p.Trouble = "node unreachable"
+			case n.diskBad:
+				p.Trouble = "node: disk"
+			}
+		}
+		v.Props[i] = p
+	}
+	return v, nil
+}
