@@ -41,7 +41,7 @@ var rooms = []room{
 	{"cloud/registry/kubernetes/...", []string{"twin", "cloud/registry", "internal/manifest"}},
 	{"cloud/devicecontroller/...", []string{"twin", "cloud/registry", "internal/wire"}},
 	{"cloud/cloudhub/...", []string{"twin", "internal/wire"}},
-	{"cloud/api/...", []string{"twin", "cloud/registry", "internal/deviceapi", "internal/web"}},
+	{"cloud/api/...", []string{"twin", "cloud/registry", "internal/deviceapi", "internal/web", "internal/login"}},
 
 	{"internal/wire/...", []string{"twin"}},
 	{"internal/store", nil},
@@ -50,6 +50,7 @@ var rooms = []room{
 	{"internal/manifest/...", []string{"twin", "internal/nearest", "internal/yamltree"}},
 	{"internal/deviceapi/...", []string{"twin"}},
 	{"internal/web/...", nil},
+	{"internal/login/...", nil},
 	{"internal/config", []string{"internal/nearest", "internal/yamltree"}},
 	{"internal/metrics", nil},
 	{"internal/fences", nil},
