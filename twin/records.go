@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -218,38 +217,9 @@ type wishRecord struct {
 // packed is a value with its type, in one string: "b1", "i5", "f2.5", "sON"; "" absent.
 type packed string
 
-func pack(v Value) packed {
-	switch v.typ {
-	case Bool:
-		return packed("b" + strconv.FormatInt(v.i, 10))
-	case Int:
-		return packed("i" + strconv.FormatInt(v.i, 10))
-	case Float:
-		return packed("f" + strconv.FormatFloat(v.f, 'g', -1, 64))
-	case String:
-		return packed("s" + v.s)
-	case TypeNone:
-	}
-	return ""
-}
+func pack(v Value) packed { return packed(v.Pack()) }
 
-func (p packed) value() (Value, error) {
-	if p == "" {
-		return Value{}, nil
-	}
-	body := string(p[1:])
-	switch p[0] {
-	case 'b':
-		return BoolValue(body == "1"), nil
-	case 'i':
-		return ParseText(Int, body)
-	case 'f':
-		return ParseText(Float, body)
-	case 's':
-		return ParseText(String, body)
-	}
-	return Value{}, &FieldError{Field: "value", Value: clip(string(p)), Want: "a packed value"}
-}
+func (p packed) value() (Value, error) { return Unpack(string(p)) }
 
 func (d *device) record() *twinRecord {
 	r := &twinRecord{

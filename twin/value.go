@@ -167,6 +167,43 @@ func ParseText(t Type, s string) (Value, error) {
 	return Value{}, &FieldError{Field: "type", Value: t.String(), Want: "bool, int, float or string"}
 }
 
+// Pack gives the value with its type in one string: "b1", "i5", "f2.5", "sON"; "" if it is absent.
+func (v Value) Pack() string {
+	switch v.typ {
+	case Bool:
+		return "b" + strconv.FormatInt(v.i, 10)
+	case Int:
+		return "i" + strconv.FormatInt(v.i, 10)
+	case Float:
+		return "f" + strconv.FormatFloat(v.f, 'g', -1, 64)
+	case String:
+		return "s" + v.s
+	case TypeNone:
+	}
+	return ""
+}
+
+// Unpack is the inverse of Pack.
+func Unpack(s string) (Value, error) {
+	if s == "" {
+		return Value{}, nil
+	}
+	body := s[1:]
+	switch s[0] {
+	case 'b':
+		if body == "0" || body == "1" {
+			return BoolValue(body == "1"), nil
+		}
+	case 'i':
+		return ParseText(Int, body)
+	case 'f':
+		return ParseText(Float, body)
+	case 's':
+		return ParseText(String, body)
+	}
+	return Value{}, &FieldError{Field: "value", Value: clip(s), Want: "a value with its type before it, as b1, i5, f2.5, sON"}
+}
+
 // maxExactInt is the largest integer that every JSON reader keeps exactly; larger ones travel as strings.
 const maxExactInt = 1 << 53
 

@@ -98,6 +98,26 @@ func (p *nodeProc) step(what string, do func(twin.Now)) {
 
 // settle looks at what a step changed: views, deltas, disk, timers, link.
 func (p *nodeProc) settle(what string) {
+	p.look(what)
+	p.commit(false)
+	if at, ok := p.node.NextTimer(); ok && (p.wake == 0 || at < p.wake || p.wake <= p.w.at) {
+		p.wake = at
+		life := p.life
+		p.w.after(at-p.w.at, func() {
+			if p.life == life {
+				p.wake = 0
+				p.step("tick", func(now twin.Now) { p.node.Tick(now) })
+			}
+		})
+	}
+	if p.link != nil {
+		p.link.nodeTalks()
+	}
+}
+
+// look shows the book what changed, and hands deltas to the mappers. A message may hold several steps, so it is called
+// after each.
+func (p *nodeProc) look(what string) {
 	p.w.book.nodeWishes(p, what)
 	for _, name := range p.node.TakeChanged() {
 		v, err := p.node.View(p.w.now(), name)
@@ -113,20 +133,6 @@ func (p *nodeProc) settle(what string) {
 			p.sent[name] = v.OfferSeq
 			p.deliver(v)
 		}
-	}
-	p.commit(false)
-	if at, ok := p.node.NextTimer(); ok && (p.wake == 0 || at < p.wake || p.wake <= p.w.at) {
-		p.wake = at
-		life := p.life
-		p.w.after(at-p.w.at, func() {
-			if p.life == life {
-				p.wake = 0
-				p.step("tick", func(now twin.Now) { p.node.Tick(now) })
-			}
-		})
-	}
-	if p.link != nil {
-		p.link.nodeTalks()
 	}
 }
 

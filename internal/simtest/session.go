@@ -1,34 +1,35 @@
 package simtest
 
 import (
+	"strings"
 	"time"
 
+	"twinbridge/cloud/cloudhub"
+	"twinbridge/edge/edgehub"
 	"twinbridge/twin"
 )
 
-// session is one connection between a node and the hub, from the dial until both ends have noticed its end. Messages
-// of a direction keep their order; when one is lost nothing of that direction arrives any more (they are numbered).
+// session is one connection between a node and the hub, from the dial until both ends have noticed its end: the step
+// machines of the product at both ends, and between them a line that delays, loses and cuts. Messages of a direction keep
+// their order.
 type session struct {
 	w       *world
 	node    *nodeProc
-	id      string
 	hubLife int
+	house   *edgehub.Session
+	cloud   *cloudhub.Session
 	dead    bool // cut: nothing arrives any more, save what was on its way
 	lossy   bool
+	lost    bool // a message was lost
 	toNode  direction
 	toHub   direction
-	opened  bool // the hub's hello of this id was sent
-	greeted bool // NodeHello sent for the present hello
 }
 
 // direction is one way of a session.
 type direction struct {
 	last  time.Duration // arrival of the last message, to keep the order
-	ended bool          // a message is missing: the rest is not taken
+	ended bool          // the line broke before the next message
 }
-
-// most bounds what goes out in one go, so that the rest has to follow.
-const most = 2
 
 // dial opens a session if none is open and both ends are up.
 func (w *world) dial(p *nodeProc) {
@@ -36,11 +37,10 @@ func (w *world) dial(p *nodeProc) {
 		return
 	}
 	s := &session{w: w, node: p, hubLife: w.hub.life}
+	s.house = edgehub.NewSession(&nodeTwins{s})
 	p.link = s
 	w.log("%s dials", p.name)
-	w.hub.step(func(now twin.Now) {
-		s.id = w.hub.hub.Connect(now, p.name)
-	})
+	w.hub.step(func(twin.Now) { s.cloud = cloudhub.NewSession(p.name, &hubTwins{s}) })
 }
 
 // cut kills the session; either end notices in its own time.
@@ -64,7 +64,7 @@ func (s *session) nodeNotices() {
 		return
 	}
 	p.link = nil
-	p.step("link down", func(twin.Now) { p.node.LinkDown() })
+	p.step("link down", func(twin.Now) { s.house.Close() })
 	again := s.w.between(time.Second, 5*time.Second)
 	if s.w.theme == links {
 		again = s.w.between(time.Millisecond, time.Second)
@@ -74,7 +74,7 @@ func (s *session) nodeNotices() {
 
 func (s *session) hubNotices() {
 	if s.w.hub.life == s.hubLife {
-		s.w.hub.step(func(now twin.Now) { s.w.hub.hub.Disconnect(now, s.node.name, s.id) })
+		s.w.hub.step(func(twin.Now) { s.cloud.Close() })
 	}
 }
 
@@ -102,8 +102,8 @@ func (s *session) send(dir *direction, arrive func()) {
 	}
 	if s.lossy && s.w.chance(8) && !s.w.quiet {
 		s.w.saw("message lost")
-		s.cut()
-		return
+		s.lost = true
+		return // the next one has a number that is too high
 	}
 	at := max(s.w.at+delay, dir.last)
 	dir.last = at
@@ -118,102 +118,49 @@ func (s *session) send(dir *direction, arrive func()) {
 
 // hubTalks sends what the hub has to say.
 func (s *session) hubTalks() {
-	h := s.w.hub.hub
-	if h == nil || s.dead || s.w.hub.life != s.hubLife {
-		return
-	}
-	if !s.opened {
-		hello, ok := h.Hello(s.node.name, s.id)
-		if !ok {
-			return // not on disk yet
+	for s.w.hub.hub != nil && !s.dead && s.w.hub.life == s.hubLife && s.cloud != nil {
+		b, ok, err := s.cloud.Next()
+		if err != nil {
+			s.w.fail("Bounded", "the hub has something to say to %s that no message holds: %v", s.node.name, err)
 		}
-		s.opened = true
+		if err != nil || !ok {
+			return
+		}
 		s.send(&s.toNode, func() {
-			if s.node.link == s {
-				s.greeted = false
-				s.node.step("hub hello", func(now twin.Now) { s.node.node.LinkUp(now, hello) })
-			}
-		})
-		return
-	}
-	node := s.node.name
-	if rev, ok := h.Ack(node, s.id); ok {
-		s.toNodeDo("ack", func(now twin.Now, n *twin.Node) { n.Acked(now, rev) })
-	}
-	for _, d := range h.Definitions(node, s.id, most) {
-		s.toNodeDo("definition "+d.Device.Name.Name, func(now twin.Now, n *twin.Node) {
-			if err := n.DefineCloud(now, d); err != nil {
-				s.w.log("%s refuses a definition: %v", node, err)
+			if s.node.link == s && s.node.node != nil {
+				s.node.step("message of the hub", func(twin.Now) { s.took(s.house.Take(b)) })
 			}
 		})
 	}
-	for _, c := range h.Offers(s.w.now(), node, s.id, most) {
-		s.w.book.hubOffers(c)
-		times := 1
-		if s.w.chance(20) && !s.w.quiet {
-			times = 2
-			s.w.saw("offer twice")
-		}
-		for range times {
-			s.toNodeDo("offer "+c.ID, func(now twin.Now, n *twin.Node) {
-				if n.Session() == s.id {
-					s.w.book.beforeOffer(s.node, c)
-					n.OfferCloud(now, c)
-					s.w.book.afterOffer(s.node, c)
-				}
-			})
-		}
-	}
-}
-
-func (s *session) toNodeDo(what string, do func(twin.Now, *twin.Node)) {
-	s.send(&s.toNode, func() {
-		if s.node.link == s && s.node.node != nil && s.node.node.Session() == s.id {
-			s.node.step(what, func(now twin.Now) { do(now, s.node.node) })
-		}
-	})
 }
 
 // nodeTalks sends what the node has to say.
 func (s *session) nodeTalks() {
-	n := s.node.node
-	if n == nil || s.dead || n.Session() == "" || n.Session() != s.id {
-		return
-	}
-	if !s.greeted {
-		hello, ok := n.Hello()
-		if !ok {
+	for s.node.node != nil && s.node.link == s && !s.dead {
+		b, ok, err := s.house.Next()
+		if err != nil {
+			s.w.fail("Bounded", "%s has something to say that no message holds: %v", s.node.name, err)
+		}
+		if err != nil || !ok {
 			return
 		}
-		s.greeted = true
-		s.toHubDo(func(now twin.Now, h *twin.Hub) {
-			if again := h.NodeHello(now, s.node.name, s.id, hello); again != "" {
-				s.w.saw("hub renewed")
-				s.id, s.opened = again, false
-				return
-			}
-			if !s.dead {
-				s.w.book.hubGreeted(s.node, hello)
+		s.send(&s.toHub, func() {
+			if s.w.hub.hub != nil && s.w.hub.life == s.hubLife {
+				s.w.hub.step(func(twin.Now) { s.took(s.cloud.Take(b)) })
 			}
 		})
 	}
-	if d, ok := n.Decisions(); ok {
-		s.w.book.told(s.node, d)
-		id := s.id
-		s.toHubDo(func(now twin.Now, h *twin.Hub) { h.Learn(now, s.node.name, id, d) })
-	}
-	if o, ok := n.Observations(most); ok {
-		id := s.id
-		s.toHubDo(func(now twin.Now, h *twin.Hub) { h.Observe(now, s.node.name, id, o) })
-	}
 }
 
-func (s *session) toHubDo(do func(twin.Now, *twin.Hub)) {
-	s.send(&s.toHub, func() {
-		if s.w.hub.hub != nil && s.w.hub.life == s.hubLife {
-			s.w.hub.step(func(now twin.Now) { do(now, s.w.hub.hub) })
-		}
-	})
+// took looks at what an end thinks of a message. Only one that is missing may displease it.
+func (s *session) took(err error) {
+	switch {
+	case err == nil:
+	case s.lost && (strings.Contains(err.Error(), "number") || strings.Contains(err.Error(), "first")):
+		s.cut()
+	default:
+		s.w.fail("Told", "a message that cannot be taken: %v", err)
+	}
 }
 
 // maybeDial dials again, unless the house is to stay cut off for a while.
