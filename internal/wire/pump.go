@@ -57,6 +57,7 @@ func (e *ClosedError) Error() string {
 type Pump struct {
 	c     *websocket.Conn
 	pings bool
+	heard time.Time // the reader's own: when it last began to wait, or heard a ping or a pong
 
 	mu      sync.Mutex // guards all below, and the end
 	end     End
@@ -106,6 +107,7 @@ func (p *Pump) read() error {
 		if p.over {
 			return nil // only the other end's goodbye is waited for
 		}
+		p.heard = time.Now()
 		return p.c.SetReadDeadline(time.Now().Add(DeadAfter))
 	}
 	p.c.SetPongHandler(func(string) error { return alive() })
@@ -124,6 +126,9 @@ func (p *Pump) read() error {
 		kind, b, err := p.c.ReadMessage()
 		if err != nil {
 			return readError(err)
+		}
+		if time.Since(p.heard) > DeadAfter { // a process that was stopped reads what lay there, as if it were news
+			return fmt.Errorf("nothing was read for %s", time.Since(p.heard).Round(time.Second))
 		}
 		if kind != websocket.TextMessage {
 			p.refuse(fmt.Errorf("%w is not text", ErrMessage))
