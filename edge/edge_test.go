@@ -19,6 +19,7 @@ import (
 
 	"twinbridge/internal/config"
 	"twinbridge/internal/manifest"
+	"twinbridge/internal/stage"
 	"twinbridge/internal/store"
 	"twinbridge/twin"
 )
@@ -279,18 +280,18 @@ func TestShowDoesNotBlock(t *testing.T) {
 func TestStage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		failed := make(chan error, 1)
-		s := newStage(t.Context(), failed)
+		s := stage.New(t.Context(), failed)
 		ended := false
-		s.run("good", func(ctx context.Context) error { <-ctx.Done(); ended = true; return nil })
-		s.run("bad", func(context.Context) error { return errors.New("broken") })
+		s.Run("good", func(ctx context.Context) error { <-ctx.Done(); ended = true; return nil })
+		s.Run("bad", func(context.Context) error { return errors.New("broken") })
 		if err := <-failed; err.Error() != "bad: broken" {
 			t.Errorf("got %v", err)
 		}
-		s.run("early", func(context.Context) error { return nil })
+		s.Run("early", func(context.Context) error { return nil })
 		if err := <-failed; !strings.HasPrefix(err.Error(), "early: ") {
 			t.Errorf("got %v", err)
 		}
-		s.end()
+		s.End()
 		if !ended {
 			t.Error("end did not wait")
 		}

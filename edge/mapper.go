@@ -15,6 +15,7 @@ import (
 	"twinbridge/edge/mapper/driver/gpio"
 	"twinbridge/edge/mapper/driver/rpio"
 	"twinbridge/edge/mapper/driver/sim"
+	"twinbridge/internal/stage"
 	"twinbridge/twin"
 )
 
@@ -30,13 +31,13 @@ func RunMapper(ctx context.Context, cfg MapperConfig, out io.Writer, log *slog.L
 		return err
 	}
 	failed := make(chan error, 1)
-	lines, movers := newStage(ctx, failed), newStage(ctx, failed)
+	lines, movers := stage.New(ctx, failed), stage.New(ctx, failed)
 	defer func() {
-		movers.end()
-		lines.end()
+		movers.End()
+		lines.End()
 	}()
-	lines.run("lamps", shown.run)
-	movers.run("mapper", m.Run)
+	lines.Run("lamps", shown.run)
+	movers.Run("mapper", m.Run)
 	select {
 	case err := <-failed:
 		return err

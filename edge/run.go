@@ -14,6 +14,7 @@ import (
 	"twinbridge/edge/eventbus"
 	"twinbridge/edge/local"
 	"twinbridge/internal/manifest"
+	"twinbridge/internal/stage"
 	"twinbridge/internal/store"
 	"twinbridge/twin"
 )
@@ -70,22 +71,22 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 
 	failed := make(chan error, 1)
-	twins, rims, movers := newStage(ctx, failed), newStage(ctx, failed), newStage(ctx, failed)
+	twins, rims, movers := stage.New(ctx, failed), stage.New(ctx, failed), stage.New(ctx, failed)
 	defer func() {
-		movers.end()
-		rims.end()
-		twins.end()
+		movers.End()
+		rims.End()
+		twins.End()
 	}()
-	twins.run("store", holder.Run)
-	rims.run("lamps", shown.run)
-	rims.run("broker", bus.Run)
-	rims.run("socket", socket.Run)
-	rims.run("metrics", page.run)
-	rims.run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
+	twins.Run("store", holder.Run)
+	rims.Run("lamps", shown.run)
+	rims.Run("broker", bus.Run)
+	rims.Run("socket", socket.Run)
+	rims.Run("metrics", page.run)
+	rims.Run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
 		defs.folder(ctx, set, broken)
 	}).Run)
 	if o.Config.Mapper.Enabled {
-		movers.run("mapper", mover.Run)
+		movers.Run("mapper", mover.Run)
 	}
 
 	select {

@@ -53,6 +53,7 @@ var rooms = []room{
 	{"internal/login/...", nil},
 	{"internal/config", []string{"internal/nearest", "internal/yamltree"}},
 	{"internal/metrics", nil},
+	{"internal/stage", nil},
 	{"internal/fences", nil},
 
 	// The one readable place where each side is wired. Only package edge knows the drivers; only the main packages know
