@@ -19,7 +19,8 @@ const (
 
 // limiter counts within windows of a minute.
 type limiter struct {
-	now func() time.Time
+	now  func() time.Time
+	most int // for one key
 
 	mu    sync.Mutex
 	begun time.Time
@@ -28,7 +29,7 @@ type limiter struct {
 }
 
 func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, each: map[string]int{}}
+	return &limiter{now: now, most: maxEach, each: map[string]int{}}
 }
 
 // full reports whether a key has had its share of this window, or all have had theirs and this one had some. Whoever has
@@ -38,7 +39,7 @@ func (l *limiter) full(key string) bool {
 	defer l.mu.Unlock()
 	l.turn()
 	n := l.each[key]
-	return n >= maxEach || n > 0 && l.all >= maxAll
+	return n >= l.most || n > 0 && l.all >= maxAll
 }
 
 // fullAlone is full for one key by itself.
@@ -46,7 +47,7 @@ func (l *limiter) fullAlone(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn()
-	return l.each[key] >= maxEach
+	return l.each[key] >= l.most
 }
 
 func (l *limiter) count(key string) {
