@@ -39,7 +39,7 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// address gives the host:port of hub.url, "" if there is none.
+// address gives hub.url as nodes take it, https://host:port; "" if there is none.
 func (c *Config) address() (string, error) {
 	if c.Hub.URL == "" {
 		return "", nil
@@ -53,7 +53,7 @@ func (c *Config) address() (string, error) {
 	if port == "" {
 		port = "443"
 	}
-	return net.JoinHostPort(u.Hostname(), port), nil
+	return "https://" + net.JoinHostPort(u.Hostname(), port), nil
 }
 
 // Addresses gives where nodes find the hub if hub.url says so, else nil.
@@ -73,20 +73,20 @@ func (c *Config) reached(addr string) []string {
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return []string{addr}
+		return []string{"https://" + addr}
 	}
 	if ip, err := netip.ParseAddr(host); err != nil || !ip.IsUnspecified() {
-		return []string{addr}
+		return []string{"https://" + addr}
 	}
 	var out []string
-	for _, h := range machineHosts() {
-		out = append(out, net.JoinHostPort(h, port))
+	for _, h := range append(machineHosts(), "127.0.0.1") {
+		out = append(out, "https://"+net.JoinHostPort(h, port))
 	}
-	return append(out, net.JoinHostPort("127.0.0.1", port))
+	return out
 }
 
 // maxHosts bounds the names and addresses of a machine that are used.
-const maxHosts = 16
+const maxHosts = 7
 
 // machineHosts lists the machine's name and its addresses, without loopback and link-local ones.
 func machineHosts() []string {
@@ -119,7 +119,7 @@ func isHostName(s string) bool {
 func (c *Config) hosts() []string {
 	out := append(machineHosts(), c.Hub.Names...)
 	for _, a := range append(c.Addresses(), c.Hub.Listen) {
-		if host, _, err := net.SplitHostPort(a); err == nil && host != "" {
+		if host, _, err := net.SplitHostPort(strings.TrimPrefix(a, "https://")); err == nil && host != "" {
 			out = append(out, host)
 		}
 	}

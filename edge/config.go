@@ -2,13 +2,11 @@ package edge
 
 import (
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 
-	"twinbridge/internal/config"
 	"twinbridge/twin"
 )
 
@@ -115,27 +113,8 @@ func checkNode(name string) error {
 	return nil
 }
 
-// Load reads the configuration at path. If there is none it is written first, with every key, its meaning and its
-// default.
-func Load(path string) (Config, error) {
-	cfg := Defaults()
-	err := config.Load(path, &cfg)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = config.Create(path, cfg, nil); errors.Is(err, fs.ErrExist) {
-			err = config.Load(path, &cfg) // somebody else was quicker
-		}
-	}
-	if err == nil {
-		err = cfg.check()
-	}
-	if err != nil {
-		return Config{}, err
-	}
-	return cfg, nil
-}
-
-// check reports values that can never work.
-func (c *Config) check() error {
+// Check reports values that can never work.
+func (c *Config) Check() error {
 	if err := checkNode(c.Node.Name); err != nil {
 		return err
 	}

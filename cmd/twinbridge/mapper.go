@@ -17,13 +17,13 @@ that mqtt.broker in the configuration names, and with nobody else. The edge of t
 		Args: cobra.NoArgs,
 	}
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
-		_, _, cfg, err := a.start()
+		s, err := a.start()
 		if err != nil {
 			return err
 		}
-		m := cfg.ForMapper()
+		m := s.cfg.ForMapper()
 		fmt.Fprintf(a.out, "mapper of node %s at broker %s\n", m.Node, m.Broker)
-		return edge.RunMapper(cmd.Context(), m, a.out, a.logger(cfg))
+		return edge.RunMapper(cmd.Context(), m, a.out, s.log)
 	})
 	return c
 }

@@ -34,7 +34,7 @@ const (
 
 // Config is what an EdgeHub is told.
 type Config struct {
-	// Hubs are the addresses of the hub, host:port, tried in turn.
+	// Hubs are the addresses of the hub, as https://host:port, tried in turn.
 	Hubs func() []string
 	// TLS gives the configuration of the next connection: the certificate may have been renewed.
 	TLS func() *tls.Config
@@ -145,7 +145,7 @@ func (e *EdgeHub) dial(ctx context.Context, hub string) (*websocket.Conn, error)
 		NetDialContext: e.cfg.Dial, TLSClientConfig: e.cfg.TLS(), HandshakeTimeout: dialTime, Subprotocols: []string{wire.Subprotocol},
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10,
 	}
-	c, answer, err := dialer.DialContext(ctx, "wss://"+hub+wire.Path, nil)
+	c, answer, err := dialer.DialContext(ctx, "wss"+strings.TrimPrefix(hub, "https")+wire.Path, nil)
 	if err != nil {
 		return nil, dialError(hub, answer, err)
 	}
