@@ -1,0 +1,37 @@
+package cloud
+
+import (
+	"twinbridge/cloud/cloudhub"
+	"twinbridge/internal/metrics"
+	"twinbridge/internal/store"
+)
+
+// newMetrics shows the numbers that the rooms keep.
+func newMetrics(o *Options, links *cloudhub.Hub, access *store.Store) (*metrics.Registry, error) {
+	r, err := metrics.New(o.Version)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.Add(func(emit func(metrics.Metric)) {
+		gauge := func(name, help string, v float64) {
+			emit(metrics.Metric{Name: "twinbridge_hub_" + name, Help: help, Value: v})
+		}
+		counter := func(name, help string, v uint64) {
+			emit(metrics.Metric{Name: "twinbridge_hub_" + name + "_total", Help: help, Kind: metrics.Counter, Value: float64(v)})
+		}
+		st := links.Stats()
+		gauge("sessions", "Nodes that are connected.", float64(st.Sessions))
+		counter("sessions", "Sessions that began.", st.Begun)
+		counter("sessions_fenced", "Sessions that a newer one of the same node ended.", st.Fenced)
+		counter("sessions_denied", "Requests for a session without a good certificate.", st.Denied)
+		counter("sessions_broken", "Sessions that ended because of a message that could not be taken.", st.Broken)
+		gauge("devices", "Devices of all nodes.", float64(len(o.Registry.Devices())))
+		gauge("nodes", "Nodes that are known.", float64(len(o.Registry.Nodes())))
+		bad := 0.0
+		if o.Registry.DiskError() != nil {
+			bad = 1
+		}
+		gauge("disk_failing", "1 while the disk does not take changes.", bad)
+		gauge("access_bytes", "Size of the file of keys, tokens and audit.", float64(access.Stats().FileBytes))
+	})
+}
