@@ -22,7 +22,7 @@ import (
 // Taking a manifest out of the folder deletes nothing (rule 6): its device stays until somebody deletes it.
 type definitions struct {
 	store *twin.Store
-	seen  *observed
+	seen  *manifest.Observed
 	log   *slog.Logger
 
 	loaded chan struct{} // closed when the folder was read once
@@ -36,7 +36,7 @@ type definitions struct {
 // noteTime bounds how long a desired value waits for the disk.
 const noteTime = 5 * time.Second
 
-func newDefinitions(store *twin.Store, seen *observed, log *slog.Logger) *definitions {
+func newDefinitions(store *twin.Store, seen *manifest.Observed, log *slog.Logger) *definitions {
 	return &definitions{store: store, seen: seen, log: log, loaded: make(chan struct{}), sources: map[twin.Name]string{}, said: map[string]bool{}}
 }
 
@@ -161,45 +161,16 @@ func (d *definitions) remember(set manifest.Set, whole bool) {
 // wish makes wishes of desired values that changed since they were last taken (rule 6). The notes tell which have no
 // effect.
 func (d *definitions) wish(ctx context.Context, set manifest.Set) (made []twin.WishView, notes []string, errs []error) {
-	for i := range set.Devices {
-		dev := &set.Devices[i]
-		if len(dev.Desired) == 0 {
-			continue
-		}
-		v, err := d.store.Device(dev.Device.Name)
+	return d.seen.Take(set, d.store.Device, func(name twin.Name, w twin.Wish) (twin.WishView, bool, error) {
+		w.Asker, w.Origin = "manifest", twin.FromLocal
+		v, err := d.store.Ask(name, w)
 		if err != nil {
-			continue // it was not taken, which is said already
+			return v, false, err
 		}
-		desired, readOnly := wishable(v.Device, dev.Desired)
-		for _, name := range readOnly {
-			notes = append(notes, manifest.Note{
-				Source: dev.Source, Text: fmt.Sprintf("device %s: desired of %s has no effect, as the property is read-only", dev.Device.Name, name),
-			}.String())
-		}
-		w, err := d.seen.wish(v.Device, desired)
-		if err == nil && w != nil {
-			var view twin.WishView
-			if view, err = d.store.Ask(dev.Device.Name, *w); err == nil {
-				made = append(made, view)
-				err = d.note(ctx, &view, v.Device, desired)
-			}
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: device %s: desired: %w", dev.Source, dev.Device.Name, err))
-		}
-	}
-	return made, notes, errs
-}
-
-// note notes desired values as taken once their wish is on disk. If it does not get there the wish holds all the same,
-// and is made again at the next start.
-func (d *definitions) note(ctx context.Context, w *twin.WishView, dev *twin.Resolved, desired map[string]string) error {
-	ctx, cancel := context.WithTimeout(ctx, noteTime)
-	defer cancel()
-	if d.store.WaitDurable(ctx, w.DecidedRev()) != nil {
-		return nil
-	}
-	return d.seen.taken(dev, desired)
+		ctx, cancel := context.WithTimeout(ctx, noteTime)
+		defer cancel()
+		return v, d.store.WaitDurable(ctx, v.DecidedRev()) == nil, nil
+	})
 }
 
 func devicesOf(set manifest.Set) []twin.Device {

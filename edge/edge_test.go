@@ -20,7 +20,6 @@ import (
 	"twinbridge/internal/config"
 	"twinbridge/internal/manifest"
 	"twinbridge/internal/stage"
-	"twinbridge/internal/store"
 	"twinbridge/twin"
 )
 
@@ -192,69 +191,6 @@ func TestQuote(t *testing.T) {
 		out, err := exec.Command("sh", "-c", "printf %s "+quote(s)).Output()
 		if err != nil || string(out) != s {
 			t.Errorf("%q became %q, %v", s, out, err)
-		}
-	}
-}
-
-// TestObserved: a change has one id until it is noted, and another one each time it comes anew.
-func TestObserved(t *testing.T) {
-	file, err := store.Open(filepath.Join(t.TempDir(), "db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	o := &observed{file: file}
-	dev := twin.Device{Name: twin.Name{Namespace: "default", Name: "lamp"}, UID: "first", Properties: []twin.Property{
-		{Name: "power", Type: twin.String, Enum: []string{"ON", "OFF"}}, {Name: "level", Type: twin.Int},
-	}}
-	resolve := func() *twin.Resolved {
-		def, err := dev.Resolve(nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return def
-	}
-	ids := map[string]bool{}
-	ask := func(desired map[string]string, values int) {
-		t.Helper()
-		w, err := o.wish(resolve(), desired)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if values == 0 {
-			if w != nil {
-				t.Errorf("%v made a wish again", desired)
-			}
-			return
-		}
-		if w == nil || len(w.Values) != values {
-			t.Fatalf("%v: got %+v, want a wish of %d properties", desired, w, values)
-		}
-		again, err := o.wish(resolve(), desired)
-		if err != nil || again.ID != w.ID {
-			t.Errorf("not noted yet, and already another id: %v", err)
-		}
-		if ids[w.ID] {
-			t.Errorf("%v has the id of an earlier change", desired)
-		}
-		ids[w.ID] = true
-		if err := o.taken(resolve(), desired); err != nil {
-			t.Fatal(err)
-		}
-	}
-	on, off := map[string]string{"power": "ON"}, map[string]string{"power": "OFF"}
-	ask(on, 1)
-	ask(on, 0)
-	ask(off, 1)
-	ask(on, 1)
-	ask(map[string]string{"power": "ON", "level": "5"}, 1)
-	ask(on, 0) // level is not named: nothing is wished of it
-	ask(map[string]string{"power": "OFF", "level": "6"}, 2)
-	dev.UID = "second"
-	ask(map[string]string{"power": "OFF", "level": "6"}, 2)
-	for _, bad := range []map[string]string{{"power": "MAYBE"}, {"colour": "red"}, {"level": "x"}} {
-		if _, err := o.wish(resolve(), bad); err == nil {
-			t.Errorf("%v made a wish", bad)
 		}
 	}
 }

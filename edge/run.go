@@ -41,7 +41,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defs := newDefinitions(holder.Store, &observed{file: file}, o.Log)
+	defs := newDefinitions(holder.Store, manifest.NewObserved(observedNotes{file}), o.Log)
 
 	bus, err := eventbus.New(o.busConfig(), holder.Store, o.Log)
 	if err != nil {

@@ -56,7 +56,9 @@ type Device struct {
 	Description string  `json:"description,omitempty"`
 	Model       Name    `json:"model,omitzero"` // zero: Properties are complete by themselves
 	Node        string  `json:"node,omitempty"`
-	Protocol    Visitor `json:"protocol,omitzero"`
+	// Labels are the user's own words to choose devices by, as Kubernetes has them; see [CheckLabels].
+	Labels   map[string]string `json:"labels,omitempty"`
+	Protocol Visitor           `json:"protocol,omitzero"`
 	// Properties completes or overrides the model's: visitor and cycles of a property that the model types, or a
 	// property of its own.
 	Properties  []Property        `json:"properties,omitempty"`
@@ -80,6 +82,9 @@ func (d *Device) Validate() error {
 			return fmt.Errorf("device %s: %w", d.Name, &FieldError{Field: "property", Value: clip(n), Want: "each name once"})
 		}
 		seen[n] = true
+	}
+	if err := CheckLabels(d.Labels); err != nil {
+		return fmt.Errorf("device %s: %w", d.Name, err)
 	}
 	if _, err := ParsePolicy(d.Annotations); err != nil {
 		return fmt.Errorf("device %s: %w", d.Name, err)

@@ -15,10 +15,11 @@ type meta struct {
 	name        twin.Name
 	description string
 	notes       map[string]string // our annotations, without prefix
+	labels      map[string]string // without the description
 }
 
-// metadata reads a resource's metadata. What a cluster adds by itself is passed over, and so are other people's labels
-// and annotations.
+// metadata reads a resource's metadata. What a cluster adds by itself is passed over, and so are other people's
+// annotations.
 func (r *reader) metadata(m *meta) field {
 	m.name.Namespace = twin.DefaultNamespace
 	return func(n *yamltree.Node, path string) {
@@ -50,9 +51,28 @@ func (r *reader) labels(m *meta) field {
 			r.wrong(n, path, "a map")
 			return
 		}
-		// The annotation wins, whichever stands first.
-		if d := n.Get("description"); d != nil && m.description == "" {
-			r.text(&m.description)(d, at(path, "description"))
+		for i := range n.Pairs {
+			p := &n.Pairs[i]
+			var v string
+			before := len(r.errs)
+			r.text(&v)(p.Value, at(path, p.Key))
+			if len(r.errs) > before {
+				continue
+			}
+			if p.Key == descriptionNote { // as KubeEdge's own manifests have it; free words stand in them
+				if m.description == "" { // the annotation wins, whichever stands first
+					m.description = v
+				}
+				continue
+			}
+			if err := twin.CheckLabel(p.Key, v); err != nil {
+				r.fail(p.Line, err)
+				continue
+			}
+			if m.labels == nil {
+				m.labels = map[string]string{}
+			}
+			m.labels[p.Key] = v
 		}
 	}
 }

@@ -137,7 +137,7 @@ func (r *reader) device(n *yamltree.Node, path string, alpha bool) {
 	if len(r.errs) > before {
 		return
 	}
-	d.Device.Name, d.Device.Description, d.Device.Annotations = m.name, m.description, m.notes
+	d.Device.Name, d.Device.Description, d.Device.Annotations, d.Device.Labels = m.name, m.description, m.notes, m.labels
 	d.Device.Model.Namespace = m.name.Namespace
 	if !r.required(n.Line, at(path, "metadata.name"), m.name.Name, "the device's name") ||
 		!r.required(n.Line, at(path, "spec.deviceModelRef.name"), d.Device.Model.Name, "the name of the device's model") {

@@ -76,13 +76,19 @@ func addText(n *yamltree.Node, key, v string) {
 // labelValue is what a label of Kubernetes may hold.
 var labelValue = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
 
-func resource(kind string, name twin.Name, description string, notes map[string]string) *yamltree.Node {
+func resource(kind string, name twin.Name, description string, labels, notes map[string]string) *yamltree.Node {
 	meta := newMap().Add("name", yamltree.Text(name.Name)).Add("namespace", yamltree.Text(name.Namespace))
-	annotations := newMap()
+	annotations, words := newMap(), newMap()
 	if labelValue.MatchString(description) {
-		meta.Add("labels", newMap().Add("description", yamltree.Text(description)))
+		words.Add(descriptionNote, yamltree.Text(description))
 	} else {
 		addText(annotations, twin.AnnotationPrefix+descriptionNote, description)
+	}
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		words.Add(k, yamltree.Text(labels[k]))
+	}
+	if len(words.Pairs) > 0 {
+		meta.Add("labels", words)
 	}
 	for _, k := range slices.Sorted(maps.Keys(notes)) {
 		annotations.Add(twin.AnnotationPrefix+k, yamltree.Text(notes[k]))
@@ -128,7 +134,7 @@ func modelNode(m *twin.DeviceModel) (*yamltree.Node, error) {
 	if len(list.Items) > 0 {
 		spec.Add("properties", list)
 	}
-	return resource("DeviceModel", m.Name, m.Description, notes).Add("spec", spec), nil
+	return resource("DeviceModel", m.Name, m.Description, nil, notes).Add("spec", spec), nil
 }
 
 func modelProperty(p *twin.Property) (*yamltree.Node, error) {
@@ -169,6 +175,9 @@ func deviceNode(d *twin.Device) (*yamltree.Node, error) {
 	if d.Model.IsZero() || d.Model.Namespace != d.Name.Namespace {
 		return fail(&twin.FieldError{Field: "model", Value: d.Model.String(), Want: "a model in namespace " + d.Name.Namespace})
 	}
+	if word, ok := d.Labels[descriptionNote]; ok {
+		return fail(&twin.FieldError{Field: "label " + descriptionNote, Value: word, Want: "none, as it is read as the description"})
+	}
 	spec := newMap().Add("deviceModelRef", newMap().Add("name", yamltree.Text(d.Model.Name)))
 	addText(spec, "nodeName", d.Node)
 	if err := addVisitor(spec, "protocol", d.Protocol); err != nil {
@@ -194,7 +203,7 @@ func deviceNode(d *twin.Device) (*yamltree.Node, error) {
 	if len(list.Items) > 0 {
 		spec.Add("properties", list)
 	}
-	return resource("Device", d.Name, d.Description, d.Annotations).Add("spec", spec), nil
+	return resource("Device", d.Name, d.Description, d.Labels, d.Annotations).Add("spec", spec), nil
 }
 
 func addVisitor(n *yamltree.Node, key string, v twin.Visitor) error {

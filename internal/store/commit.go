@@ -26,13 +26,18 @@ const maxGroup = 8 << 20
 //
 // After an error nothing of the changes is known to be on disk, and all of them may be: make them again. ErrFull and
 // ErrDisk may pass; each attempt opens the file anew where that is needed. Deleting what is not there is no error.
-func (s *Store) Commit(changes ...Change) error {
+func (s *Store) Commit(changes ...Change) error { return s.Begin(changes...)() }
+
+// Begin hands changes in without waiting for them: they go along with the next commit, whoever makes it, before its own
+// changes. end gives what became of them, and commits them if nobody has yet; its errors are Commit's. So who has to note
+// something beside what another one commits pays for no sync of its own.
+func (s *Store) Begin(changes ...Change) (end func() error) {
 	for i := range changes {
 		if err := changes[i].validate(); err != nil {
-			return fmt.Errorf("store %s: %w", s.path, err)
+			return func() error { return fmt.Errorf("store %s: %w", s.path, err) }
 		}
 	}
-	return s.commit(changes)
+	return s.begin(changes)
 }
 
 func (c *Change) validate() error {
@@ -57,11 +62,23 @@ func (c *Change) validate() error {
 }
 
 // commit is Commit without the rules for names, for the package's own bucket.
-func (s *Store) commit(changes []Change) error {
+func (s *Store) commit(changes []Change) error { return s.begin(changes)() }
+
+func (s *Store) begin(changes []Change) (end func() error) {
 	if len(changes) == 0 {
-		return nil
+		return func() error { return nil }
 	}
 	c := s.queue.push(changes)
+	return func() error { return s.settled(c) }
+}
+
+// settled makes sure that a call is done.
+func (s *Store) settled(c *call) error {
+	select {
+	case <-c.over:
+		return c.err
+	default:
+	}
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	for !c.done { // else a caller before took it along
@@ -81,24 +98,28 @@ func (s *Store) commit(changes []Change) error {
 	return c.err
 }
 
-// call is a caller of Commit that waits. done and err are guarded by commitMu.
+// call is what one caller wants to have committed. done and err are guarded by commitMu until over is closed.
 type call struct {
 	changes []Change
 	size    int
 	done    bool
 	err     error
+	over    chan struct{}
 }
 
-func (c *call) settle(err error) { c.done, c.err = true, err }
+func (c *call) settle(err error) {
+	c.done, c.err = true, err
+	close(c.over)
+}
 
-// queue holds the callers that wait, in order. Each holds a goroutine, so it is no longer than those are many.
+// queue holds what waits, in order. A caller of Commit holds a goroutine; who calls Begin has to see to its own bound.
 type queue struct {
 	mu    sync.Mutex
 	calls []*call
 }
 
 func (q *queue) push(changes []Change) *call {
-	c := &call{changes: changes}
+	c := &call{changes: changes, over: make(chan struct{})}
 	for i := range changes {
 		c.size += len(changes[i].Key) + len(changes[i].Data)
 	}

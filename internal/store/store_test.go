@@ -415,3 +415,48 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// TestBegin: what is begun goes along with the next commit, and its end commits what nobody else did.
+func TestBegin(t *testing.T) {
+	s, err := Open(filepath.Join(t.TempDir(), "db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	get := func(key string) string {
+		data, err := s.Get("b", key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	before := s.Stats().Commits
+	end := s.Begin(Change{Bucket: "b", Key: "note", Data: []byte("1")})
+	if got := get("note"); got != "" {
+		t.Errorf("begun, and already there: %q", got)
+	}
+	if err := s.Commit(Change{Bucket: "b", Key: "note", Data: []byte("2")}, Change{Bucket: "b", Key: "act", Data: []byte("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := get("note"); got != "2" {
+		t.Errorf("the note is %q; what was begun comes before what is committed", got)
+	}
+	for range 2 {
+		if err := end(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := s.Stats().Commits - before; got != 1 {
+		t.Errorf("%d commits, want 1 for both", got)
+	}
+	end = s.Begin(Change{Bucket: "b", Key: "alone", Data: []byte("1")})
+	if err := end(); err != nil || get("alone") != "1" {
+		t.Errorf("nobody else committed: %v, %q", err, get("alone"))
+	}
+	if err := s.Begin(Change{Bucket: "B!", Key: "k", Data: []byte("1")})(); err == nil {
+		t.Error("a bad bucket is taken")
+	}
+	if err := s.Begin()(); err != nil {
+		t.Errorf("nothing at all: %v", err)
+	}
+}
