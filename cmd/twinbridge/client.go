@@ -24,7 +24,7 @@ func (a *app) withClient(ctx context.Context, f func(context.Context, *deviceapi
 
 func (a *app) client() (*deviceapi.Client, error) {
 	if a.server != "" {
-		c, err := deviceapi.NewClient(a.server)
+		c, err := deviceapi.NewClient(a.server, deviceapi.ClientOptions{})
 		if err != nil {
 			return nil, usage("--%w", err)
 		}

@@ -34,7 +34,6 @@ type service struct {
 
 var _ deviceapi.Service = (*service)(nil)
 
-func (s *service) StoreID() string                              { return s.store.StoreID() }
 func (s *service) Devices(context.Context) ([]twin.Name, error) { return s.store.Devices(), nil }
 func (s *service) Watch() deviceapi.Watch                       { return s.store.Watch() }
 
@@ -42,8 +41,8 @@ func (s *service) Device(_ context.Context, name twin.Name) (twin.View, error) {
 	return s.store.Device(name)
 }
 
-// Durable waits for everything decided up to now.
-func (s *service) Durable(ctx context.Context) error {
+// durable waits for everything decided up to now.
+func (s *service) durable(ctx context.Context) error {
 	return s.store.WaitDurable(ctx, s.store.DecidedRev())
 }
 
@@ -70,6 +69,8 @@ func (s *service) Delete(ctx context.Context, name twin.Name) error {
 	}
 	return s.kept(ctx)
 }
+
+func (s *service) Models(context.Context) ([]twin.DeviceModel, error) { return s.store.Models(), nil }
 
 func (s *service) Model(_ context.Context, name twin.Name) (twin.DeviceModel, error) {
 	m, err := s.store.Model(name)
@@ -114,7 +115,7 @@ func (s *service) Profile(_ context.Context, names []twin.Name) ([]byte, error) 
 func (s *service) kept(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, durableTime)
 	defer cancel()
-	if err := s.Durable(ctx); err != nil {
+	if err := s.durable(ctx); err != nil {
 		return fmt.Errorf("it holds, but is not on disk and goes with the next restart: %w", errors.Join(twin.ErrDisk, s.store.DiskError()))
 	}
 	return nil
@@ -124,7 +125,7 @@ func (s *service) Health(context.Context) deviceapi.Health {
 	st := s.store.Stats()
 	h := deviceapi.Health{
 		Status: "ok", Version: s.cfg.Version, Node: s.store.NodeName(), Uptime: time.Since(s.cfg.Started).Round(time.Second).String(),
-		Devices: st.Devices, Online: st.Online, Pending: st.Pending,
+		Devices: &st.Devices, Online: &st.Online, Pending: &st.Pending,
 	}
 	if err := s.store.DiskError(); err != nil {
 		h.Status, h.Trouble = "degraded", "node: disk: "+err.Error()

@@ -2,6 +2,7 @@ package deviceapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -11,20 +12,24 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
-// MaxStreams bounds the event streams that are open at once; who asks for one more is told to come back.
+// MaxStreams bounds the event streams that are open at once, where Options do not; who asks for one more is told to come
+// back.
 const MaxStreams = 64
 
 // api is a service with its operations.
 type api struct {
 	service Service
-	streams chan struct{} // a token for each open stream
+	options Options
+	changes *changes
+	streams *openStreams
+	batches chan struct{} // a token for each batch that is on its way
 }
 
 // New makes the handler that serves a service: its operations, /openapi.json, /healthz and, if there are some, /metrics.
 func New(s Service, o Options) http.Handler {
 	mux := http.NewServeMux()
-	config := huma.DefaultConfig("twinbridge devices", o.Version)
-	config.Info.Description = "Devices, what is expected of them and what they do."
+	config := huma.DefaultConfig(cmp.Or(o.Title, "twinbridge devices"), o.Version)
+	config.Info.Description = cmp.Or(o.About, "Devices, what is expected of them and what they do.")
 	// The page that huma would serve loads scripts from elsewhere, schema links are noise in each answer, and its own
 	// route for the description fills a variable without a lock.
 	config.DocsPath, config.SchemasPath, config.OpenAPIPath, config.CreateHooks = "", "", "", nil
@@ -32,18 +37,25 @@ func New(s Service, o Options) http.Handler {
 	format := huma.Format{Marshal: writeJSON, Unmarshal: json.Unmarshal}
 	config.Formats = map[string]huma.Format{"application/json": format, "json": format} // the second is what ends in +json
 	h := humago.New(mux, config)
-	a := &api{service: s, streams: make(chan struct{}, MaxStreams)}
+	a := &api{
+		service: s, options: o, changes: newChanges(s), streams: &openStreams{limits: o.Streams, of: map[string]int{}},
+		batches: make(chan struct{}, maxBatches),
+	}
 	a.deviceRoutes(h)
 	a.wishRoutes(h)
+	a.batchRoute(h)
 	a.watchRoute(h)
 	a.modelRoutes(h)
 	a.manifestRoutes(h)
 	a.serverRoutes(h)
+	if o.Routes != nil {
+		o.Routes(h)
+	}
 	mux.HandleFunc("GET /openapi.json", describe(h.OpenAPI()))
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
-	return limit(mux)
+	return limit(mux, o.Admit)
 }
 
 // writeJSON writes a value and nothing behind it.
@@ -65,7 +77,7 @@ func describe(doc *huma.OpenAPI) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		body, err := text()
 		if err != nil {
-			writeProblem(w, http.StatusInternalServerError, "write the description: "+err.Error())
+			WriteProblem(w, http.StatusInternalServerError, "write the description: "+err.Error())
 			return
 		}
 		w.Header().Set("Content-Type", "application/openapi+json")
@@ -73,16 +85,16 @@ func describe(doc *huma.OpenAPI) http.HandlerFunc {
 	}
 }
 
-// jsonBody describes a body that the operation decodes itself, because huma's own way takes a key twice and keeps the
-// last.
-func jsonBody[T any](h huma.API, name string) *huma.RequestBody {
+// BodyOf describes a body that the operation decodes itself ([Decode]), because huma's own way takes a key twice and keeps
+// the last.
+func BodyOf[T any](h huma.API, name string) *huma.RequestBody {
 	schemas := h.OpenAPI().Components.Schemas
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 		"application/json": {Schema: huma.SchemaFromField(schemas, fieldOf[T](), name)},
 	}}
 }
 
-// failures are the statuses that any operation may answer.
-func failures(more ...int) []int {
+// Failures are the statuses that any operation may answer, beside those that huma knows of.
+func Failures(more ...int) []int {
 	return append([]int{http.StatusBadRequest, http.StatusServiceUnavailable}, more...)
 }

@@ -3,6 +3,8 @@ package deviceapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,20 +55,43 @@ func (p *Problem) Error() string {
 type Client struct {
 	base   *url.URL
 	socket string
+	token  string
 	http   http.Client
 }
 
-// NewClient makes a client for the server at an http or https URL.
-func NewClient(server string) (*Client, error) {
+// ClientOptions are what [NewClient] may be told. The zero value is good for a server that asks for nothing.
+type ClientOptions struct {
+	// Token goes behind "Authorization: Bearer". It is not sent over plain HTTP to anywhere but this machine.
+	Token string
+	// CAs vouch for an https server in the place of the system's; nil: the system's.
+	CAs *x509.CertPool
+}
+
+// NewClient makes a client for the server at an http or https URL. A bad URL, or a token that would go over the network
+// in the clear, is a *twin.FieldError.
+func NewClient(server string, o ClientOptions) (*Client, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, &twin.FieldError{Field: "server", Value: clip(server), Want: "a URL, as https://hub.example:8443"}
 	}
+	if o.Token != "" && base.Scheme == "http" && !onThisMachine(base.Hostname()) {
+		return nil, &twin.FieldError{Field: "server", Value: clip(server), Want: "https, as a token is sent to it"}
+	}
 	base.Path, base.RawQuery, base.Fragment = strings.TrimSuffix(base.Path, "/"), "", ""
-	return &Client{base: base, http: http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: answerTime,
-		DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-	}}}, nil
+	return &Client{base: base, token: o.Token, http: http.Client{
+		// A redirect could lead the token elsewhere, and no operation has one.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: answerTime,
+			DialContext:     (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: o.CAs},
+		},
+	}}, nil
+}
+
+func onThisMachine(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // NewSocketClient makes a client for the server behind a unix socket.
@@ -87,19 +112,6 @@ func SocketTransport(path string) *http.Transport {
 
 // Close lets idle connections go.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
-
-// Filter says which devices are meant; empty fields mean all.
-type Filter struct{ Namespace, Model, Node string }
-
-func (f Filter) query() url.Values {
-	q := url.Values{}
-	for key, v := range map[string]string{"namespace": f.Namespace, "model": f.Model, "node": f.Node} {
-		if v != "" {
-			q.Set(key, v)
-		}
-	}
-	return q
-}
 
 // Devices gives all devices that fit, page by page.
 func (c *Client) Devices(ctx context.Context, f Filter) ([]Device, error) {
@@ -262,6 +274,9 @@ func (c *Client) send(ctx context.Context, method, path string, q url.Values, bo
 		return nil, err
 	}
 	req.URL.User = c.base.User
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}

@@ -11,7 +11,8 @@ func DeviceOf(v *twin.View) Device {
 	def := v.Device
 	d := Device{
 		Namespace: def.Name.Namespace, Name: def.Name.Name, UID: def.UID, Node: def.Node,
-		Attributes: def.Policy.Attributes, Presence: string(v.Presence), State: state(v), Rev: v.Rev,
+		Labels: def.Labels, Attributes: def.Policy.Attributes, Presence: string(v.Presence), State: state(v), Rev: v.Rev,
+		LastSeen: timeOf(v.LastSeen), NodeAway: timeOf(v.NodeAway), Trouble: v.Trouble,
 		Properties: make(map[string]Property, len(v.Props)),
 	}
 	if !def.Model.IsZero() {
@@ -23,17 +24,22 @@ func DeviceOf(v *twin.View) Device {
 	return d
 }
 
+// timeOf gives a moment as REST shows it, nil if there was none.
+func timeOf(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Millisecond)
+	return &t
+}
+
 func propertyOf(p *twin.PropertyView) Property {
 	out := Property{Type: p.Def.Type.String()}
 	if !p.Expected.Absent() {
 		out.Expected = &Expected{Value: ScalarOf(p.Expected), Origin: string(p.Origin), Rev: p.Rev}
 	}
 	if !p.Actual.Absent() {
-		out.Actual = &Actual{Value: ScalarOf(p.Actual)}
-		if !p.ActualAt.IsZero() {
-			at := p.ActualAt.UTC().Truncate(time.Millisecond)
-			out.Actual.At = &at
-		}
+		out.Actual = &Actual{Value: ScalarOf(p.Actual), At: timeOf(p.ActualAt)}
 	}
 	if p.Wish != "" {
 		out.Wish = &PendingWish{ID: p.Wish, Outcome: string(twin.Pending), Trouble: p.Trouble, Restore: p.Restore}

@@ -22,55 +22,31 @@ import (
 const hiddenFor = 250 * time.Millisecond
 
 // etag gives the tag of a view.
-func etag(store string, v *twin.View) string {
+func etag(v *twin.View) string {
 	rev := uint64(0)
 	for i := range v.Props {
 		rev = max(rev, v.Props[i].Rev)
 	}
-	return `"` + tagBase(store, v) + "-" + strconv.FormatUint(rev, 10) + `"`
+	return `"` + tagBase(v) + "-" + strconv.FormatUint(rev, 10) + `"`
 }
 
-func tagBase(store string, v *twin.View) string {
-	sum := sha256.Sum256([]byte(store + "\x00" + v.Device.UID))
+func tagBase(v *twin.View) string {
+	sum := sha256.Sum256([]byte(v.Store + "\x00" + v.Device.UID))
 	return hex.EncodeToString(sum[:8])
 }
 
-// hidden reports whether a decision about expected of these properties (nil: anything about the device) is not on disk
-// yet, so that its rev is not told (rule 1).
-func hidden(v *twin.View, names map[string]twin.Value) bool {
-	if names == nil && v.Rev == 0 {
-		return true
-	}
-	for i := range v.Props {
-		p := &v.Props[i]
-		if _, named := names[p.Def.Name]; (named || names == nil) && p.Rev == 0 && p.Origin != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// settledView gives a view in which no rev of these properties (nil: no rev at all) is hidden, if the disk is not too slow
-// for that.
-func settledView(ctx context.Context, s Service, name twin.Name, names map[string]twin.Value, limit time.Duration) (twin.View, error) {
+// settled gives a view in which no rev of these properties (nil: no rev at all) is hidden, if the disk is not too slow for
+// that.
+func settled(ctx context.Context, s Service, name twin.Name, names map[string]twin.Value, limit time.Duration) (twin.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	for {
-		v, err := s.Device(ctx, name)
-		if err != nil || !hidden(&v, names) {
-			return v, err
-		}
-		if s.Durable(ctx) != nil {
-			return v, nil
-		}
-		// What was hidden is on disk now, but more may have been decided since.
-	}
+	return s.Settled(ctx, name, names)
 }
 
 // guard makes of If-Match what the store checks: for each property of the wish, the rev that it has now, provided that
 // the tag covers it. ErrPrecondition if it does not.
-func guard(header, store string, v *twin.View, names map[string]twin.Value) (map[string]uint64, error) {
-	seen, some, err := seenRev(header, tagBase(store, v))
+func guard(header string, v *twin.View, names map[string]twin.Value) (map[string]uint64, error) {
+	seen, some, err := seenRev(header, tagBase(v))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"twinbridge/twin"
 )
 
 // Bounds of a request.
@@ -42,21 +44,31 @@ func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 //
 // The body's deadline has to be lifted again before the operation runs: while a wish is waited for, the server reads
 // ahead to see whether the asker hung up, and takes a deadline that passes for that.
-func limit(mux *http.ServeMux) http.Handler {
+func limit(mux *http.ServeMux, admit func(http.ResponseWriter, *http.Request, string) (*http.Request, bool)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for key, values := range r.URL.Query() {
-			if len(values) != 1 || values[0] == "" {
-				writeProblem(w, http.StatusUnprocessableEntity, "query: "+clip(key)+": expected one value")
+		_, pattern := mux.Handler(r)
+		if admit != nil {
+			var ok bool
+			if r, ok = admit(w, r, pattern); !ok {
 				return
 			}
 		}
-		if _, pattern := mux.Handler(r); pattern == "" {
+		for key, values := range r.URL.Query() {
+			if key == labelKey && len(values) <= twin.MaxLabels {
+				continue
+			}
+			if len(values) != 1 || values[0] == "" {
+				WriteProblem(w, http.StatusUnprocessableEntity, "query: "+clip(key)+": expected one value")
+				return
+			}
+		}
+		if pattern == "" {
 			unrouted(mux, w, r)
 			return
 		}
-		if r.Method == http.MethodPatch || r.Method == http.MethodPut {
+		if wantsJSON(r, pattern) {
 			if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !isJSON(kind) {
-				writeProblem(w, http.StatusUnsupportedMediaType, "Content-Type: "+clip(r.Header.Get("Content-Type"))+": expected application/json")
+				WriteProblem(w, http.StatusUnsupportedMediaType, "Content-Type: "+clip(r.Header.Get("Content-Type"))+": expected application/json")
 				return
 			}
 		}
@@ -69,6 +81,17 @@ func limit(mux *http.ServeMux) http.Handler {
 	})
 }
 
+// wantsJSON reports whether a request has to say that its body is JSON. A POST may go without a body.
+func wantsJSON(r *http.Request, pattern string) bool {
+	switch r.Method {
+	case http.MethodPatch, http.MethodPut:
+		return true
+	case http.MethodPost:
+		return pattern != "POST /v1/apply" && r.ContentLength != 0
+	}
+	return false
+}
+
 func isJSON(kind string) bool { return kind == "application/json" || strings.HasSuffix(kind, "+json") }
 
 // readBody puts the whole body in the place of the stream; false: it did not, and has answered.
@@ -79,25 +102,25 @@ func readBody(w http.ResponseWriter, r *http.Request) bool {
 	c := http.NewResponseController(w)
 	// A writer without deadlines is one of a test.
 	if err := c.SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		writeProblem(w, http.StatusInternalServerError, err.Error())
+		WriteProblem(w, http.StatusInternalServerError, err.Error())
 		return false
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		writeProblem(w, http.StatusRequestEntityTooLarge, "body: expected at most 1 MiB")
+		WriteProblem(w, http.StatusRequestEntityTooLarge, "body: expected at most 1 MiB")
 		return false
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		w.Header().Set("Connection", "close")
-		writeProblem(w, http.StatusRequestTimeout, "body: it did not arrive within "+bodyTime.String())
+		WriteProblem(w, http.StatusRequestTimeout, "body: it did not arrive within "+bodyTime.String())
 		return false
 	case err != nil:
-		writeProblem(w, http.StatusBadRequest, "body: it broke off")
+		WriteProblem(w, http.StatusBadRequest, "body: it broke off")
 		return false
 	}
 	if err := c.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		writeProblem(w, http.StatusInternalServerError, err.Error())
+		WriteProblem(w, http.StatusInternalServerError, err.Error())
 		return false
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -120,7 +143,7 @@ func unrouted(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect, http.StatusTemporaryRedirect:
 		what = "it is at " + said.header.Get("Location")
 	}
-	writeProblem(w, said.status, clip(r.Method+" "+r.URL.Path)+": "+what)
+	WriteProblem(w, said.status, clip(r.Method+" "+r.URL.Path)+": "+what)
 }
 
 // quiet notes headers and status and drops the rest.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
-	"slices"
+	"sort"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -29,38 +29,13 @@ func pathName(namespace, name string) (twin.Name, error) {
 	return n, n.Validate()
 }
 
-// filter is which devices a list or a stream is about.
-type filter struct {
-	Namespace string `query:"namespace" doc:"Only devices of this namespace"`
-	Model     string `query:"model" doc:"Only devices of this model, as namespace/name"`
-	Node      string `query:"node" doc:"Only devices of this node"`
-}
-
-func (f *filter) check() error {
-	if f.Model == "" {
-		return nil
-	}
-	n, err := twin.ParseName(f.Model)
-	if err != nil {
-		return err
-	}
-	f.Model = n.String()
-	return nil
-}
-
-func (f *filter) wants(n twin.Name) bool { return f.Namespace == "" || f.Namespace == n.Namespace }
-
-func (f *filter) wantsView(v *twin.View) bool {
-	d := v.Device
-	return (f.Model == "" || f.Model == d.Model.String()) && (f.Node == "" || f.Node == d.Node)
-}
-
 type listInput struct {
-	Namespace string `query:"namespace" doc:"Only devices of this namespace"`
-	Model     string `query:"model" doc:"Only devices of this model, as namespace/name"`
-	Node      string `query:"node" doc:"Only devices of this node"`
-	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"500"`
-	Cursor    string `query:"cursor" doc:"next of the page before" maxLength:"257"`
+	Namespace string   `query:"namespace" doc:"Only devices of this namespace"`
+	Model     string   `query:"model" doc:"Only devices of this model, as namespace/name"`
+	Node      string   `query:"node" doc:"Only devices of this node"`
+	Label     []string `query:"label,explode" maxItems:"64" example:"room=hall" doc:"Only devices with this label, as key=value; may be repeated"`
+	Limit     int      `query:"limit" minimum:"1" maximum:"1000" default:"500"`
+	Cursor    string   `query:"cursor" doc:"next of the page before" maxLength:"257"`
 }
 
 type listOutput struct{ Body List }
@@ -73,38 +48,32 @@ type deviceOutput struct {
 func (a *api) deviceRoutes(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "list-devices", Method: http.MethodGet, Path: "/v1/devices", Summary: "List devices",
-		Errors: failures(),
+		Errors: Failures(),
 	}, a.list)
 	huma.Register(h, huma.Operation{
 		OperationID: "get-device", Method: http.MethodGet, Path: "/v1/devices/{namespace}/{name}",
-		Summary: "Read a device and its twin", Errors: failures(http.StatusNotFound),
+		Summary: "Read a device and its twin", Errors: Failures(http.StatusNotFound),
 	}, a.get)
 	huma.Register(h, huma.Operation{
 		OperationID: "delete-device", Method: http.MethodDelete, Path: "/v1/devices/{namespace}/{name}",
 		Summary: "Remove a device for good", DefaultStatus: http.StatusNoContent,
-		Errors: failures(http.StatusNotFound, http.StatusConflict),
+		Errors: Failures(http.StatusNotFound, http.StatusConflict),
 	}, a.remove)
 }
 
 func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	f := &filter{Namespace: in.Namespace, Model: in.Model, Node: in.Node}
-	if err := f.check(); err != nil {
+	f, err := newFilter(in.Namespace, in.Model, in.Node, in.Label)
+	if err != nil {
 		return nil, problem(err)
 	}
+	a.changes.sync(ctx) // where nobody follows, the names of what is gone would gather
 	names, err := a.service.Devices(ctx)
 	if err != nil {
 		return nil, problem(err)
 	}
-	from := 0
-	if in.Cursor != "" {
-		last, err := twin.ParseName(in.Cursor)
-		if err != nil || !strings.Contains(in.Cursor, "/") {
-			return nil, problem(&twin.FieldError{Field: "cursor", Value: clip(in.Cursor), Want: "next of the page before"})
-		}
-		at, found := slices.BinarySearchFunc(names, last, twin.Name.Compare)
-		if from = at; found {
-			from++
-		}
+	from, err := after(in.Cursor, len(names), func(i int) twin.Name { return names[i] })
+	if err != nil {
+		return nil, problem(err)
 	}
 	out := &listOutput{Body: List{Devices: []Device{}}}
 	for _, name := range names[from:] {
@@ -124,18 +93,28 @@ func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	return out, nil
 }
 
+// after gives where a page begins: behind the name that the cursor says.
+func after(cursor string, n int, name func(int) twin.Name) (from int, err error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	last, err := twin.ParseName(cursor)
+	if err != nil || !strings.Contains(cursor, "/") {
+		return 0, &twin.FieldError{Field: "cursor", Value: clip(cursor), Want: "next of the page before"}
+	}
+	return sort.Search(n, func(i int) bool { return name(i).Compare(last) > 0 }), nil
+}
+
 func (a *api) get(ctx context.Context, in *nameInput) (*deviceOutput, error) {
 	name, err := in.name()
 	if err != nil {
 		return nil, problem(err)
 	}
-	// Before the view: should the store get another id in between, a guard with the tag is refused where it need not be.
-	store := a.service.StoreID()
-	v, err := settledView(ctx, a.service, name, nil, hiddenFor)
+	v, err := settled(ctx, a.service, name, nil, hiddenFor)
 	if err != nil {
 		return nil, problem(err)
 	}
-	return &deviceOutput{ETag: etag(store, &v), Body: DeviceOf(&v)}, nil
+	return &deviceOutput{ETag: etag(&v), Body: DeviceOf(&v)}, nil
 }
 
 func (a *api) remove(ctx context.Context, in *nameInput) (*struct{}, error) {
@@ -146,6 +125,7 @@ func (a *api) remove(ctx context.Context, in *nameInput) (*struct{}, error) {
 	if err := a.service.Delete(ctx, name); err != nil {
 		return nil, problem(err)
 	}
+	a.changes.sync(ctx)
 	return nil, nil
 }
 

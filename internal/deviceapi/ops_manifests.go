@@ -30,7 +30,7 @@ func (a *api) manifestRoutes(h huma.API) {
 		Summary: "Read a device and its model as a manifest",
 		Description: "KubeEdge's Device and DeviceModel, v1beta1, as apply takes them. What is expected of the device is not in it: " +
 			"to apply it switches nothing. 409 if a manifest cannot say what the device is.",
-		Errors: failures(http.StatusNotFound, http.StatusConflict),
+		Errors: Failures(http.StatusNotFound, http.StatusConflict),
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The manifest",
 			Content:     map[string]*huma.MediaType{"application/yaml": {Schema: &huma.Schema{Type: huma.TypeString}}},
@@ -51,7 +51,7 @@ func (a *api) manifestRoutes(h huma.API) {
 		Summary: "Read devices as deviceProfile.json",
 		Description: "The file from which KubeEdge's MQTT mappers before v1.12 learn their devices, with their expected and actual " +
 			"values of this moment. defaultValue of a property is not kept, and so is not in it.",
-		Errors: failures(http.StatusNotFound, http.StatusConflict),
+		Errors: Failures(http.StatusNotFound, http.StatusConflict),
 		Responses: map[string]*huma.Response{"200": {
 			Description: "The profile",
 			Content:     map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}},

@@ -15,10 +15,10 @@ type healthOutput struct {
 func (a *api) serverRoutes(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "health", Method: http.MethodGet, Path: "/healthz", Summary: "How the server is",
-		Errors: failures(),
+		Errors: Failures(),
 	}, func(ctx context.Context, _ *struct{}) (*healthOutput, error) {
 		out := &healthOutput{Status: http.StatusOK, Body: a.service.Health(ctx)}
-		if out.Body.Trouble != "" {
+		if out.Body.Status != "ok" {
 			out.Status = http.StatusServiceUnavailable
 		}
 		return out, nil

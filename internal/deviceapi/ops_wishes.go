@@ -29,7 +29,7 @@ type wishInput struct {
 
 func (a *api) wishRoutes(h huma.API) {
 	const path = "/v1/devices/{namespace}/{name}/expected"
-	schema := jsonBody[Patch](h, "Patch")
+	schema := BodyOf[Patch](h, "Patch")
 	wish := huma.SchemaFromField(h.OpenAPI().Components.Schemas, fieldOf[Wish](), "Wish")
 	answer := func(text string) *huma.Response {
 		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{"application/json": {Schema: wish}}}
@@ -37,13 +37,13 @@ func (a *api) wishRoutes(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "wish", Method: http.MethodPatch, Path: path, Summary: "Wish that properties take values",
 		SkipValidateBody: true,
-		Errors:           failures(http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType),
+		Errors:           Failures(http.StatusNotFound, http.StatusConflict, http.StatusPreconditionFailed, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType),
 		Responses:        map[string]*huma.Response{"200": answer("Applied"), "202": answer("Accepted, still pending")},
 	}, a.wish)
 	h.OpenAPI().Paths[path].Patch.RequestBody = schema
 	huma.Register(h, huma.Operation{
 		OperationID: "get-wish", Method: http.MethodGet, Path: "/v1/wishes/{id}", Summary: "Read what became of a wish",
-		Errors: failures(http.StatusNotFound),
+		Errors: Failures(http.StatusNotFound),
 	}, a.wishByID)
 }
 
@@ -94,11 +94,11 @@ func (a *api) wish(ctx context.Context, in *patchInput) (*wishOutput, error) {
 // guard reads the device for If-Match. Here it waits for the disk as long as it must: a guard cannot be checked against
 // what is not told.
 func (a *api) guard(ctx context.Context, name twin.Name, header string, values map[string]twin.Value) (map[string]uint64, error) {
-	v, err := settledView(ctx, a.service, name, values, bodyTime)
+	v, err := settled(ctx, a.service, name, values, bodyTime)
 	if err != nil {
 		return nil, err
 	}
-	return guard(header, a.service.StoreID(), &v, values)
+	return guard(header, &v, values)
 }
 
 // wishAnswer: 200 applied, 202 pending, 409 ended otherwise.

@@ -19,19 +19,26 @@ type Patch struct {
 // DecodePatch reads the body of a PATCH of expected. Errors name the field; nothing is checked against a device yet.
 func DecodePatch(b []byte) (Patch, error) {
 	var p Patch
-	if err := decodeStrict(b, &p, "expected", "validFor", "insist"); err != nil {
-		return Patch{}, err
+	err := decodeStrict(b, &p, "expected", "validFor", "insist")
+	if err == nil {
+		err = p.check()
 	}
-	if len(p.Expected) == 0 {
-		return Patch{}, &twin.FieldError{Field: "expected", Value: "", Want: `at least one property, as {"expected":{"powerstatus":"ON"}}`}
-	}
-	if len(p.Expected) > twin.MaxProperties {
-		return Patch{}, &twin.FieldError{Field: "expected", Value: "more properties", Want: "at most 256"}
-	}
-	if _, err := p.validFor(); err != nil {
+	if err != nil {
 		return Patch{}, err
 	}
 	return p, nil
+}
+
+// check reports what is wrong whatever device it is for.
+func (p *Patch) check() error {
+	if len(p.Expected) == 0 {
+		return &twin.FieldError{Field: "expected", Value: "", Want: `at least one property, as {"expected":{"powerstatus":"ON"}}`}
+	}
+	if len(p.Expected) > twin.MaxProperties {
+		return &twin.FieldError{Field: "expected", Value: "more properties", Want: "at most 256"}
+	}
+	_, err := p.validFor()
+	return err
 }
 
 func (p *Patch) validFor() (time.Duration, error) {

@@ -21,11 +21,11 @@ func asField(err error) (*twin.FieldError, bool) {
 func statusOf(err error) int {
 	var refused *twin.RefusedError
 	switch {
-	case errors.Is(err, twin.ErrNotFound), errors.Is(err, twin.ErrWishUnknown):
+	case errors.Is(err, twin.ErrNotFound), errors.Is(err, twin.ErrWishUnknown), errors.Is(err, twin.ErrNodeUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, twin.ErrPrecondition):
 		return http.StatusPreconditionFailed
-	case errors.Is(err, twin.ErrNotOwner), errors.Is(err, ErrConflict):
+	case errors.Is(err, twin.ErrNotOwner), errors.Is(err, twin.ErrNodeInUse), errors.Is(err, ErrConflict):
 		return http.StatusConflict
 	case errors.Is(err, twin.ErrDisk):
 		return http.StatusServiceUnavailable
@@ -40,8 +40,14 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// problem makes of an error what is answered.
+// Answer makes of an error of a [Service], or of [Decode], what an operation answers.
+func Answer(err error) error { return problem(err) }
+
+// problem makes of an error what is answered. What is an answer already stays so.
 func problem(err error) error {
+	if done := huma.StatusError(nil); errors.As(err, &done) {
+		return done
+	}
 	status := statusOf(err)
 	p := &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: err.Error()}
 	for _, f := range fields(err) {
@@ -67,8 +73,8 @@ func fields(err error) []*twin.FieldError {
 	return fields(errors.Unwrap(err))
 }
 
-// writeProblem answers outside of an operation.
-func writeProblem(w http.ResponseWriter, status int, detail string) {
+// WriteProblem answers outside of an operation. Headers of its own, as Retry-After, are set before.
+func WriteProblem(w http.ResponseWriter, status int, detail string) {
 	body, err := json.Marshal(&huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail})
 	if err != nil {
 		status = http.StatusInternalServerError

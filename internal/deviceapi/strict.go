@@ -18,6 +18,9 @@ const MaxDepth = 32
 // errSyntax is what is wrong with a body that is no JSON at all.
 var errSyntax = errors.New("the body is not valid JSON")
 
+// Decode reads a body for an operation of a side's own; see [BodyOf]. The known keys are named where one is unknown.
+func Decode(b []byte, v any, known ...string) error { return decodeStrict(b, v, known...) }
+
 // decodeStrict reads a JSON text into v. It refuses what two readers could understand differently or what nobody meant:
 // a key twice in one object, a key that v has no field for, bytes that are not UTF-8, anything behind the value; and
 // nesting beyond [MaxDepth]. The known keys are named where one is unknown.

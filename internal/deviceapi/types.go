@@ -11,9 +11,13 @@ type Device struct {
 	UID        string              `json:"uid" doc:"Made anew each time a device of this name is created"`
 	Model      string              `json:"model,omitempty" example:"default/lamp" doc:"namespace/name of its model, if it has one"`
 	Node       string              `json:"node,omitempty" doc:"The edge node that the device hangs on"`
+	Labels     map[string]string   `json:"labels,omitempty" doc:"The user's own words to choose devices by"`
 	Attributes map[string]string   `json:"attributes,omitempty" doc:"Static attributes: serial, manufacturer, ..."`
 	Presence   string              `json:"presence" enum:"online,offline,unknown"`
 	State      string              `json:"state,omitempty" doc:"What the mapper last said of the device, where that is more than its presence: unhealthy, error"`
+	LastSeen   *time.Time          `json:"lastSeen,omitempty" doc:"When it last reported or told its state"`
+	NodeAway   *time.Time          `json:"nodeAway,omitempty" doc:"At a hub: since when its node is away; absent while it is there, and if it never came"`
+	Trouble    string              `json:"trouble,omitempty" doc:"At a hub: why its node does not take the definition"`
 	Rev        uint64              `json:"rev,omitempty" doc:"Revision of the last decision about the device; absent while it is not on disk yet"`
 	Properties map[string]Property `json:"properties"`
 }
@@ -110,14 +114,22 @@ type Applied struct {
 	Notes   []string `json:"notes,omitempty" doc:"What was read and has no effect"`
 }
 
-// Health tells how the server is.
+// Models is a page of models.
+type Models struct {
+	Models []Model `json:"models"`
+	Next   string  `json:"next,omitempty" doc:"Cursor of the next page; absent on the last one"`
+}
+
+// Health tells how the server is. Who did not say who he is may be told the status alone.
 type Health struct {
 	Status  string `json:"status" enum:"ok,degraded"`
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
 	Node    string `json:"node,omitempty"`
 	Uptime  string `json:"uptime,omitempty" example:"3h5m0s"`
-	Devices int    `json:"devices"`
-	Online  int    `json:"online"`
-	Pending int    `json:"pending" doc:"Wishes that have not ended"`
+	Devices *int   `json:"devices,omitempty"`
+	Online  *int   `json:"online,omitempty"`
+	Pending *int   `json:"pending,omitempty" doc:"Wishes that have not ended"`
+	Nodes   *int   `json:"nodes,omitempty" doc:"Of a hub"`
+	Away    *int   `json:"nodesAway,omitempty" doc:"Nodes that are not connected"`
 	Trouble string `json:"trouble,omitempty" doc:"What makes it degraded"`
 }

@@ -41,7 +41,7 @@ var rooms = []room{
 	{"cloud/registry/kubernetes/...", []string{"twin", "cloud/registry", "internal/manifest"}},
 	{"cloud/devicecontroller/...", []string{"twin", "cloud/registry", "internal/wire"}},
 	{"cloud/cloudhub/...", []string{"twin", "internal/wire"}},
-	{"cloud/api/...", []string{"twin", "cloud/registry", "internal/deviceapi", "internal/web", "internal/login"}},
+	{"cloud/api/...", []string{"twin", "cloud/registry", "internal/deviceapi", "internal/manifest", "internal/web", "internal/login"}},
 
 	{"internal/wire/...", []string{"twin"}},
 	{"internal/store", nil},
