@@ -10,14 +10,20 @@ import (
 	"twinbridge/twin"
 )
 
+// addresses are those that were taken, as they really are; "" for what is switched off.
+type addresses struct{ mqtt, page, code, metrics string }
+
 // banner tells a person what runs, how to switch a lamp in three ways, and where things lie. Its last line, which begins
 // with "ready:", is for programs: the addresses as they really are.
-func (o *Options) banner(store *twin.Store, mqtt, metrics, devices string) {
+func (o *Options) banner(store *twin.Store, at addresses, devices string) {
 	var b strings.Builder
 	names := store.Devices()
 	fmt.Fprintf(&b, "\ntwinbridge %s, node %s\n", o.Version, o.Config.Node.Name)
+	if at.page != "" {
+		fmt.Fprintf(&b, "page http://%s/  (code %s)\n", at.page, at.code)
+	}
 	if name, property, ok := lampOf(store, names); ok {
-		o.switches(&b, name, property, mqtt)
+		o.switches(&b, name, property, at.mqtt)
 	} else if len(names) > 0 {
 		fmt.Fprintf(&b, "\nLook at the devices from another terminal:\n    %s device list%s\n", o.Program, o.dataFlag())
 	} else {
@@ -25,9 +31,12 @@ func (o *Options) banner(store *twin.Store, mqtt, metrics, devices string) {
 	}
 	fmt.Fprintf(&b, "\nDevices are defined in %s (edit them while this runs),\nthe configuration is %s, the state %s.\nCtrl-C stops.\n\n",
 		devices, o.File, filepath.Join(o.Data, storeName))
-	fmt.Fprintf(&b, "ready: mqtt %s, socket %s", mqtt, Socket(o.Data))
-	if metrics != "" {
-		fmt.Fprintf(&b, ", metrics http://%s/metrics", metrics)
+	fmt.Fprintf(&b, "ready: mqtt %s, socket %s", at.mqtt, Socket(o.Data))
+	if at.page != "" {
+		fmt.Fprintf(&b, ", page http://%s", at.page)
+	}
+	if at.metrics != "" {
+		fmt.Fprintf(&b, ", metrics http://%s/metrics", at.metrics)
 	}
 	fmt.Fprintf(&b, ", %s, %d ms after the start\n", plural(len(names), "device"), time.Since(o.Started).Milliseconds())
 	fmt.Fprint(o.Out, b.String())

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"twinbridge/edge/local"
 	"twinbridge/twin"
 )
 
@@ -16,6 +17,7 @@ type Config struct {
 	MQTT    MQTTConfig    `yaml:"mqtt" doc:"MQTT, which mappers speak."`
 	Mapper  MapperSection `yaml:"mapper" doc:"The mapper that moves this node's own devices."`
 	Devices DevicesConfig `yaml:"devices" doc:"Devices that this node defines itself."`
+	Local   LocalConfig   `yaml:"local" doc:"The node's own page for the browser."`
 	Metrics MetricsConfig `yaml:"metrics" doc:"Numbers for Prometheus. They can also be read through the socket: curl --unix-socket edge.sock http://edge/metrics"`
 	Log     LogConfig     `yaml:"log" doc:"What is written to standard error."`
 }
@@ -43,6 +45,11 @@ type MapperSection struct {
 // DevicesConfig is about manifests.
 type DevicesConfig struct {
 	Folder string `yaml:"folder" doc:"Folder of KubeEdge manifests (YAML or JSON), read at the start and at each change; none means devices in the data folder"`
+}
+
+// LocalConfig is about the page.
+type LocalConfig struct {
+	Listen string `yaml:"listen" doc:"Address of the page, host:port on loopback, as there is no TLS on it; port 0 takes any free one, none means no page. The code that opens it is printed at the start"`
 }
 
 // MetricsConfig is about the numbers.
@@ -92,6 +99,7 @@ func Defaults() Config {
 	return Config{
 		Node:   NodeConfig{Name: hostName()},
 		MQTT:   MQTTConfig{Listen: "127.0.0.1:1883"},
+		Local:  LocalConfig{Listen: "127.0.0.1:8090"},
 		Mapper: MapperSection{Enabled: true, Drivers: slices.Clone(driverNames)},
 		Log:    LogConfig{Level: Level(slog.LevelInfo)},
 	}
@@ -120,6 +128,9 @@ func (c *Config) Check() error {
 	}
 	if c.MQTT.Listen == "" {
 		return &twin.FieldError{Field: "mqtt.listen", Value: "", Want: "host:port, as 127.0.0.1:1883"}
+	}
+	if f, ok := asField(local.CheckPage(c.Local.Listen)); ok {
+		return &twin.FieldError{Field: "local.listen", Value: f.Value, Want: f.Want}
 	}
 	for _, d := range c.Mapper.Drivers {
 		if !slices.Contains(driverNames, d) {

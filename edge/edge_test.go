@@ -48,7 +48,7 @@ func TestConfigFile(t *testing.T) {
 			t.Errorf("%s: got %+v", name, got)
 		}
 	}
-	for _, section := range []any{NodeConfig{}, MQTTConfig{}, MapperSection{}, DevicesConfig{}, MetricsConfig{}, LogConfig{}} {
+	for _, section := range []any{NodeConfig{}, MQTTConfig{}, MapperSection{}, DevicesConfig{}, LocalConfig{}, MetricsConfig{}, LogConfig{}} {
 		typ := reflect.TypeOf(section)
 		for i := range typ.NumField() {
 			if len(typ.Field(i).Tag.Get("doc")) < 10 {

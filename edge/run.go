@@ -25,7 +25,7 @@ const lockWait = time.Second
 // Run is an edge node from its start until ctx ends.
 //
 // It opens everything first, in an order in which the likely mistakes (a second edge, a port that is taken) show before
-// anything moves: the store, the twins, the broker, the socket. Then all rooms run. They end in the other order: the
+// anything moves: the store, the twins, the broker, the socket, the page. Then all rooms run. They end in the other order: the
 // mapper while there still is a broker, who asks while there still is a store.
 func Run(ctx context.Context, o Options) (err error) {
 	file, err := openStore(&o)
@@ -52,18 +52,22 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	socket := local.New(local.Config{
-		Socket: Socket(o.Data), Version: o.Version, Started: o.Started,
-	}, holder.Store, defs, numbers.Handler(o.Log), o.Log)
+	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started}
+	socket := local.New(here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
 	if err := socket.Listen(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.Close()) }()
-	page, err := listenMetrics(&o, numbers.Handler(o.Log), socket.Handler())
+	page := local.NewPage(o.Config.Local.Listen, here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
+	if err := page.Listen(); err != nil {
+		return o.listenError("local.listen", err)
+	}
+	defer func() { err = errors.Join(err, page.Close()) }()
+	readers, err := listenMetrics(&o, numbers.Handler(o.Log), socket.Handler())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, page.close()) }()
+	defer func() { err = errors.Join(err, readers.close()) }()
 	shown := newShow(o.Out)
 	mover, err := newMapper(o.mapperConfig(bus.Addr().String()), shown.changed, o.Log)
 	if err != nil {
@@ -81,7 +85,8 @@ func Run(ctx context.Context, o Options) (err error) {
 	rims.Run("lamps", shown.run)
 	rims.Run("broker", bus.Run)
 	rims.Run("socket", socket.Run)
-	rims.Run("metrics", page.run)
+	rims.Run("page", page.Run)
+	rims.Run("metrics", readers.run)
 	rims.Run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
 		defs.folder(ctx, set, broken)
 	}).Run)
@@ -91,7 +96,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	select {
 	case <-defs.loaded:
-		o.banner(holder.Store, bus.Addr().String(), page.addr(), devices)
+		o.banner(holder.Store, addresses{bus.Addr().String(), page.Addr(), page.Code(), readers.addr()}, devices)
 	case err := <-failed:
 		return err
 	case <-ctx.Done():

@@ -57,7 +57,7 @@ func (a *app) completeSet(cmd *cobra.Command, args []string, begun string) ([]co
 		if err != nil {
 			return err
 		}
-		words := valueWords(ctx, c, &d)
+		words := valueWords(&d)
 		for _, prop := range properties(&d) {
 			if len(words[prop]) == 0 {
 				out = append(out, prop+"=")
@@ -72,27 +72,11 @@ func (a *app) completeSet(cmd *cobra.Command, args []string, begun string) ([]co
 }
 
 // valueWords gives the words that properties take.
-func valueWords(ctx context.Context, c *deviceapi.Client, d *deviceapi.Device) map[string][]string {
+func valueWords(d *deviceapi.Device) map[string][]string {
 	words := map[string][]string{}
 	for name, p := range d.Properties {
-		switch {
-		case p.Type == "bool":
+		if words[name] = p.Enum; p.Type == "bool" {
 			words[name] = []string{"true", "false"}
-		case p.Type == "string" && (name == "powerstatus" || name == "power-status" || name == "power"):
-			words[name] = []string{"ON", "OFF"}
-		}
-	}
-	model, err := twin.ParseName(d.Model)
-	if err != nil {
-		return words
-	}
-	m, err := c.Model(ctx, model)
-	if err != nil {
-		return words // completion helps as far as it can
-	}
-	for _, p := range m.Properties {
-		if len(p.Enum) > 0 {
-			words[p.Name] = p.Enum
 		}
 	}
 	return words

@@ -48,7 +48,7 @@ type Server struct {
 
 // New makes a server of a store. metrics answers /metrics; nil: there are none.
 func New(cfg Config, store *twin.Store, defs Definitions, metrics http.Handler, log *slog.Logger) *Server {
-	s := &service{cfg: cfg, store: store, defs: defs}
+	s := &service{cfg: cfg, store: store, defs: defs, asker: "local"}
 	h := deviceapi.New(s, deviceapi.Options{Version: cfg.Version, Metrics: metrics})
 	return &Server{cfg: cfg, handler: h, log: log}
 }
@@ -104,11 +104,13 @@ func removeStale(path string) error {
 }
 
 // Close gives up a socket that Run will not serve. After Run it does nothing.
-func (s *Server) Close() error {
-	if s.l == nil {
+func (s *Server) Close() error { return closeListener(s.l) }
+
+func closeListener(l net.Listener) error {
+	if l == nil {
 		return nil
 	}
-	if err := s.l.Close(); !errors.Is(err, net.ErrClosed) {
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
@@ -116,13 +118,17 @@ func (s *Server) Close() error {
 
 // Run serves until ctx ends. Who waits for an outcome then is told what it is by then; streams end.
 func (s *Server) Run(ctx context.Context) error {
-	server := deviceapi.NewServer(s.handler, s.log)
+	return serve(ctx, deviceapi.NewServer(s.handler, s.log), s.l, s.cfg.Socket)
+}
+
+// serve serves until ctx ends, and gives requests a moment to end then. where is for errors.
+func serve(ctx context.Context, server *http.Server, l net.Listener, where string) error {
 	server.BaseContext = func(net.Listener) context.Context { return ctx }
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(s.l) }()
+	go func() { failed <- server.Serve(l) }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("serve %s: %w", s.cfg.Socket, err)
+		return fmt.Errorf("serve %s: %w", where, err)
 	case <-ctx.Done():
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
@@ -135,7 +141,7 @@ func (s *Server) Run(ctx context.Context) error {
 		err = errors.Join(err, end)
 	}
 	if err != nil {
-		return fmt.Errorf("stop serving %s: %w", s.cfg.Socket, err)
+		return fmt.Errorf("stop serving %s: %w", where, err)
 	}
 	return nil
 }

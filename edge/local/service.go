@@ -30,6 +30,7 @@ type service struct {
 	cfg   Config
 	store *twin.Store
 	defs  Definitions
+	asker string // of its wishes
 }
 
 var _ deviceapi.Service = (*service)(nil)
@@ -47,7 +48,7 @@ func (s *service) durable(ctx context.Context) error {
 }
 
 func (s *service) Ask(_ context.Context, name twin.Name, w twin.Wish) (twin.WishView, error) {
-	w.ID, w.Origin, w.Asker = s.store.NewID(), twin.FromLocal, "local"
+	w.ID, w.Origin, w.Asker = s.store.NewID(), twin.FromLocal, s.asker
 	return s.store.Ask(name, w)
 }
 

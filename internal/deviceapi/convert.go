@@ -10,7 +10,7 @@ import (
 func DeviceOf(v *twin.View) Device {
 	def := v.Device
 	d := Device{
-		Namespace: def.Name.Namespace, Name: def.Name.Name, UID: def.UID, Node: def.Node,
+		Namespace: def.Name.Namespace, Name: def.Name.Name, Title: def.Policy.Title, Room: def.Policy.Room, UID: def.UID, Node: def.Node,
 		Labels: def.Labels, Attributes: def.Policy.Attributes, Presence: string(v.Presence), State: state(v), Rev: v.Rev,
 		LastSeen: timeOf(v.LastSeen), NodeAway: timeOf(v.NodeAway), Trouble: v.Trouble,
 		Properties: make(map[string]Property, len(v.Props)),
@@ -34,7 +34,11 @@ func timeOf(t time.Time) *time.Time {
 }
 
 func propertyOf(p *twin.PropertyView) Property {
-	out := Property{Type: p.Def.Type.String()}
+	def := p.Def
+	out := Property{Type: def.Type.String(), Unit: def.Unit, Min: def.Min, Max: def.Max, Step: def.Step, Enum: def.Enum}
+	if def.Access == twin.ReadOnly {
+		out.Access = def.Access.String()
+	}
 	if !p.Expected.Absent() {
 		out.Expected = &Expected{Value: ScalarOf(p.Expected), Origin: string(p.Origin), Rev: p.Rev}
 	}

@@ -8,6 +8,8 @@ import (
 type Device struct {
 	Namespace  string              `json:"namespace" example:"default"`
 	Name       string              `json:"name" example:"lamp"`
+	Title      string              `json:"title,omitempty" example:"Hall lamp" doc:"What people see, in any language; absent: the name"`
+	Room       string              `json:"room,omitempty" example:"Hall" doc:"Where it is, in any language"`
 	UID        string              `json:"uid" doc:"Made anew each time a device of this name is created"`
 	Model      string              `json:"model,omitempty" example:"default/lamp" doc:"namespace/name of its model, if it has one"`
 	Node       string              `json:"node,omitempty" doc:"The edge node that the device hangs on"`
@@ -25,9 +27,16 @@ type Device struct {
 // FullName is the device's "namespace/name".
 func (d *Device) FullName() string { return d.Namespace + "/" + d.Name }
 
-// Property is one property of a twin.
+// Property is one property of a twin, and which values it takes. The latter is as it counts: with what annotations and
+// names say, which a model alone does not show.
 type Property struct {
 	Type     string       `json:"type" enum:"bool,int,float,string"`
+	Access   string       `json:"access,omitempty" enum:"ReadOnly" doc:"ReadOnly: it is only reported; absent: it takes wishes"`
+	Unit     string       `json:"unit,omitempty"`
+	Min      *float64     `json:"min,omitempty"`
+	Max      *float64     `json:"max,omitempty"`
+	Step     float64      `json:"step,omitempty"`
+	Enum     []string     `json:"enum,omitempty" doc:"The words that a string takes; absent: any"`
 	Expected *Expected    `json:"expected,omitempty" doc:"Absent if nothing was ever wished"`
 	Actual   *Actual      `json:"actual,omitempty" doc:"Absent if nothing was ever reported"`
 	Wish     *PendingWish `json:"wish,omitempty" doc:"What is pending on the property"`

@@ -33,7 +33,7 @@ var rooms = []room{
 	{"edge/mapper", []string{"twin", "edge/eventbus/topic"}},
 	{"edge/mapper/driver/...", []string{"twin", "edge/mapper", "edge/mapper/driver/..."}},
 	{"edge/edgehub/...", []string{"twin", "internal/wire"}},
-	{"edge/local/...", []string{"twin", "internal/deviceapi", "internal/web"}},
+	{"edge/local/...", []string{"twin", "internal/deviceapi", "internal/login", "internal/web"}},
 	{"edge/doctor/...", nil},
 
 	{"cloud/registry", []string{"twin"}},

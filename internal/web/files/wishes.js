@@ -1,0 +1,94 @@
+// Wishes of this page: a press on a switch is a wish that ends after five minutes, and whoever pressed is told how it
+// ended, in whatever way.
+
+import { parse } from "./stream.js";
+import { endOf } from "./words.js";
+
+const VALID = "5m";
+const WAIT = "1s"; // most lamps are quicker; a browser has six connections, so nobody waits longer on one
+const LOOK = 5000; // ms between looks at a wish that is still pending
+
+export class Wishes {
+  #open = new Map(); // device key -> property -> wish
+
+  // changed(key) draws a device anew; end(key, prop, text) tells the end, "" if all
+  // went well; origin(key, prop) gives where what is expected now came from; stranger() as of Stream.
+  constructor(tell) { this.tell = tell; }
+
+  // of gives what is under way for a device, by property.
+  of(key) { return this.#open.get(key); }
+
+  clear() {
+    for (const props of this.#open.values()) for (const w of props.values()) clearTimeout(w.timer);
+    this.#open.clear();
+  }
+
+  // ask wishes for a value; literal is its JSON. A later wish for the same property takes the place of an earlier one.
+  async ask(device, key, prop, value, literal) {
+    const w = { value, id: "", trouble: "", timer: 0 };
+    const props = this.#open.get(key) ?? new Map();
+    clearTimeout(props.get(prop)?.timer);
+    this.#open.set(key, props.set(prop, w));
+    this.tell.changed(key);
+    const path = `/v1/devices/${encodeURIComponent(device.namespace)}/${encodeURIComponent(device.name)}/expected?wait=${WAIT}`;
+    const body = `{"expected":{${JSON.stringify(prop)}:${literal}},"validFor":"${VALID}"}`;
+    await this.#send(key, prop, w, path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
+  }
+
+  async #send(key, prop, w, path, how) {
+    let answer, body;
+    try {
+      answer = await fetch(path, { ...how, signal: AbortSignal.timeout(20000) });
+      body = parse(await answer.text());
+    } catch {
+      if (!this.#mine(key, prop, w)) return;
+      if (w.id) this.#later(key, prop, w); // it was accepted: somebody will know what became of it
+      else this.#end(key, prop, w, "Not sent: there is no connection");
+      return;
+    }
+    if (!this.#mine(key, prop, w)) return;
+    if (answer.status === 401) return this.tell.stranger();
+    if (body.id && body.outcome === "pending") {
+      w.id = body.id;
+      w.trouble = body.trouble ?? "";
+      this.tell.changed(key);
+      return this.#later(key, prop, w);
+    }
+    if (body.id && body.outcome) return this.#end(key, prop, w, endOf(body, this.tell.origin(key, prop)));
+    if (w.id && answer.status === 404) return this.#end(key, prop, w, ""); // so old that nobody remembers it
+    if (w.id && !answer.ok) return this.#later(key, prop, w);
+    this.#end(key, prop, w, answer.ok ? "" : refusalOf(answer.status, body));
+  }
+
+  #mine(key, prop, w) { return this.#open.get(key)?.get(prop) === w; }
+
+  #later(key, prop, w, wait = LOOK) {
+    clearTimeout(w.timer);
+    w.timer = setTimeout(() => this.#mine(key, prop, w) && this.#send(key, prop, w, `/v1/wishes/${encodeURIComponent(w.id)}`), wait);
+  }
+
+  // seen looks at wishes that a device no longer shows as pending: they have ended.
+  seen(key, device) {
+    for (const [prop, w] of this.#open.get(key) ?? []) {
+      const now = device?.properties[prop]?.wish;
+      if (!w.id) continue;
+      if (now?.id === w.id) w.trouble = now.trouble ?? "";
+      else this.#later(key, prop, w, 0);
+    }
+  }
+
+  #end(key, prop, w, text) {
+    clearTimeout(w.timer);
+    const props = this.#open.get(key);
+    props.delete(prop);
+    if (!props.size) this.#open.delete(key);
+    this.tell.end(key, prop, text);
+    this.tell.changed(key);
+  }
+}
+
+// refusalOf says why a wish was not accepted, in the server's words, which name the value and what was expected.
+function refusalOf(status, body) {
+  const said = typeof body?.detail === "string" && body.detail !== "" ? body.detail : `status ${status}`;
+  return `Refused: ${said.replace(/^(the wish was )?refused: /, "")}`;
+}
