@@ -28,7 +28,7 @@ const board = new Board({
   counted(n) {
     const parts = [`${n.devices} ${n.devices === 1 ? "device" : "devices"}`];
     if (n.on) parts.push(`${n.on} on`);
-    if (n.attention) parts.push(`${n.attention} in trouble`);
+    if (n.problems) parts.push(`${n.problems} ${n.problems === 1 ? "problem" : "problems"}`);
     set($("summary"), "textContent", n.complete ? parts.join(" · ") : "Reading…");
     const nothing = n.complete && n.shown === 0;
     show($("empty"), nothing);

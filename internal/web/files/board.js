@@ -12,9 +12,9 @@ export const keyOf = (d) => `${d.namespace}/${d.name}`;
 
 const FILTERS = [
   ["all", "All", () => true],
-  ["on", "On", (s) => s.lit || s.on],
+  ["on", "On", (s) => s.lit],
   ["pending", "Pending", (s) => s.pending],
-  ["attention", "Trouble", (s) => s.troubles.length > 0 || s.offline],
+  ["problems", "Problems", (s) => s.troubles.length > 0 || s.offline],
 ];
 
 export class Board {
@@ -199,6 +199,7 @@ export class Board {
       const lit = cards.filter((c) => c.state?.lit).length;
       shown += visible;
       mark(room.node, "hidden", visible ? null : "");
+      mark(room.node, "data-n", Math.min(visible, 3));
       mark(room.head, "hidden", this.#rooms.size === 1 && !room.name ? "" : null);
       set(room.count, "textContent", lit ? `${lit} on` : "");
     }

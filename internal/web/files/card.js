@@ -1,6 +1,6 @@
 // The card of one device.
 
-import { element, make, mark, row, set } from "./control.js";
+import { make, mark, row, set } from "./control.js";
 import { formOf, labelOf, lookOf, mainOf, pairOf, stateOf } from "./words.js";
 
 const ROWS = 4; // properties that are shown at once beside the first one; more are folded away
@@ -65,8 +65,9 @@ export class Card {
 
   #foot(device, opts) {
     const path = device.namespace === "default" ? device.name : `${device.namespace}/${device.name}`;
+    set(this.#parts.title, "title", path);
     const parts = [];
-    if (device.title || device.namespace !== "default") parts.push(path);
+    if (device.namespace !== "default") parts.push(path);
     if (opts.nodes && device.node) parts.push(`on ${device.node}`);
     const text = parts.join(" · ");
     set(this.#parts.foot, "textContent", text);
@@ -119,5 +120,3 @@ export class Card {
     if (text) this.#timer = setTimeout(() => this.note(""), NOTE);
   }
 }
-
-export { element };

@@ -71,7 +71,7 @@ export function switchText(p, v) {
 
 // labelOf makes words of a property's name.
 export function labelOf(name) {
-  const s = name.replace(/[-_.]+/g, " ").replace(/([\p{Ll}\d])(\p{Lu})/gu, "$1 $2").trim() || name;
+  const s = name.replace(/[-_.]+/g, " ").replace(/([\p{Ll}\d])(\p{Lu}(?=\p{Ll}))/gu, (_, a, b) => `${a} ${b.toLocaleLowerCase()}`).trim() || name;
   return s[0].toLocaleUpperCase() + s.slice(1);
 }
 
@@ -91,7 +91,6 @@ export function stateOf(device, all, main) {
   const troubles = [...new Set(looks.map((l) => l.trouble).filter(Boolean))];
   if (device.state === "unhealthy" || device.state === "error") troubles.unshift(`The device says: ${device.state}`);
   const pair = p && pairOf(p);
-  const on = Boolean(pair) && look.value === pair.on;
   const never = looks.length > 0 && looks.every((l) => l.never);
   const show = !p ? "" : pair ? switchText(p, look.actual) : "";
   let kind = "calm", words;
@@ -109,14 +108,15 @@ export function stateOf(device, all, main) {
     kind = "unknown";
     words = show ? `${show}, not heard of yet` : "Not heard of yet";
   } else {
-    words = show || (p ? "Online" : looks.some((l) => l.never) ? "Online, in part" : "Online");
+    words = show || (look?.at ? `At ${timeOf(look.at)}` : "Online");
   }
-  return { kind, words, troubles, on, pending, offline: device.presence === "offline", lit: Boolean(pair) && look.actual === pair.on };
+  return { kind, words, troubles, pending, offline: device.presence === "offline", lit: Boolean(pair) && look.actual === pair.on };
 }
 
 function pendingText(p, look, pair) {
   if (!p || !look.pending) return "Changing…";
   const is = look.never ? "" : `, is ${lower(switchText(p, look.actual))}`;
+  if (look.restore && look.actual === look.value) return `Making sure that it is ${lower(switchText(p, look.value))}`;
   if (look.restore) return `Going back to ${lower(switchText(p, look.value))}${is}`;
   const word = switchText(p, look.value);
   const turning = word === "On" || word === "Off" ? `Turning ${lower(word)}` : `To ${lower(word)}`;
