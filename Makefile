@@ -24,14 +24,16 @@ DATA        ?= ./.twinbridge
 PKG         ?= ./...
 
 # What the tests use beside Go: the race detector wants a C compiler; the store is killed at each of its system calls;
-# the broker and the binary are spoken to with other people's programs; the emulated board needs an emulator.
+# the broker and the binary are spoken to with other people's programs; the emulated board needs an emulator; the page needs a browser.
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
 NEED_CRASH  := strace=strace
 NEED_PEERS  := mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
+NEED_PAGE   := chromium=chromium node=nodejs npm=npm
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
 E2E         := ./test/e2e/... ./test/readme/...
+PAGE        := ./test/page/...
 BOARD       := ./test/gpio/...
 
 ##@ The two that matter
@@ -39,7 +41,7 @@ BOARD       := ./test/gpio/...
 run: build ## Build, and start an edge node with a lamp; data in ./.twinbridge (DATA=folder)
 	./bin/twinbridge edge --data $(DATA) --demo
 
-test: unit sim e2e test-gpio ## All tests: unit (race detector), simulation, end to end, emulated board
+test: unit sim e2e page test-gpio ## All tests: unit (race detector), simulation, end to end, the page in a browser, emulated board
 
 ##@ Building
 
@@ -64,6 +66,16 @@ e2e: go ## The real binary, driven as people do; installs mosquitto-clients, cur
 	@tools/need "end-to-end tests" $(NEED_PEERS)
 	go test -p 1 -timeout 10m -count 1 $(E2E)
 
+# The browser is Debian's; what drives it is pinned by test/page/package-lock.json and downloads nothing by itself.
+page: go ## The page for the browser, in Chromium; installs chromium, nodejs, npm (PAGE_SHOTS=folder keeps pictures)
+	@if tools/need "tests of the page" $(NEED_PAGE) && npm ci --prefix test/page --ignore-scripts --no-audit --no-fund --silent; then \
+		go test -p 1 -timeout 15m -count 1 $(PAGE); \
+	elif [ "$$CI" = true ]; then \
+		exit 1; \
+	else \
+		echo "page: left out, see above" >&2; \
+	fi
+
 test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU, fetches a Debian kernel
 	@if tools/need "tests on an emulated board" $(NEED_BOARD); then \
 		go test -tags board -p 1 -timeout 15m -count 1 -v $(BOARD); \
@@ -79,6 +91,7 @@ test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills,
 	$(MAKE) unit
 	$(MAKE) sim SEEDS=20000
 	LONG=1 $(MAKE) e2e
+	$(MAKE) page
 	$(MAKE) test-gpio
 	$(MAKE) fuzz
 
@@ -124,4 +137,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e page test-gpio test-long fuzz bench lint fmt vuln go help

@@ -3,10 +3,13 @@
 import { make, mark, row, set } from "./control.js";
 import { formOf, labelOf, lookOf, mainOf, pairOf, stateOf } from "./words.js";
 
-const ROWS = 4; // properties that are shown at once beside the first one; more are folded away
+const ROWS = 5; // properties that are shown at once beside the first one; more are folded away
 const NOTE = 60000; // ms that a card tells how a wish ended
 
 const SIGN = { pending: "i-pending", offline: "i-offline", unknown: "i-unknown", never: "i-unknown" };
+
+// In which order properties stand: first what one moves, then what one reads, last what one types.
+const RANK = { slider: 0, switch: 1, choice: 2, read: 3, number: 4, text: 5 };
 
 let count = 0;
 
@@ -84,7 +87,7 @@ export class Card {
     const p = this.#parts;
     for (const box of [p.main, p.rows, p.moreRows]) box.replaceChildren();
     const rest = names.filter((n) => n !== main);
-    rest.sort((a, b) => (formOf(props[a]) === "read") - (formOf(props[b]) === "read"));
+    rest.sort((a, b) => RANK[formOf(props[a])] - RANK[formOf(props[b])]);
     for (const [i, name] of (main ? [main, ...rest] : rest).entries()) {
       const control = make(name, props[name], (value, literal) => {
         this.note("");
@@ -108,7 +111,7 @@ export class Card {
     mark(p.more, "hidden", p.moreRows.childElementCount ? null : "");
     set(p.summary, "textContent", `${p.moreRows.childElementCount} more`);
     mark(p.rows, "hidden", p.rows.childElementCount ? null : "");
-    mark(p.picture, "href", main && pairOf(props[main]) ? "#i-lamp" : names.some((n) => formOf(props[n]) !== "read") ? "#i-dial" : "#i-sensor");
+    mark(p.picture, "href", main && pairOf(props[main]) && (names.length === 1 || /^(power|on|light|lamp|state|switch)/i.test(main)) ? "#i-lamp" : names.some((n) => formOf(props[n]) !== "read") ? "#i-dial" : "#i-sensor");
   }
 
   // note tells how a wish ended; "" takes it away.

@@ -98,19 +98,20 @@ function number(name, property, ask) {
 
 // entry is a field: Enter or leaving it sends what was typed, Escape takes it back.
 function entry(node, textual, send) {
-  let shown = "";
+  let shown = "", latest = "";
   const sendIt = () => { if (node.value !== shown) send((shown = node.value)); };
   node.addEventListener("change", sendIt);
   node.addEventListener("keydown", (e) => {
-    if (e.key === "Escape") node.value = shown;
+    if (e.key === "Escape") node.value = shown = latest;
+    if (e.key === "Enter") sendIt(); // some browsers see no change where what was there before was set by us
   });
   return {
     node,
     show(p, look, off) {
-      const text = textual(look.value);
+      latest = textual(look.value);
       if (document.activeElement !== node || node.value === shown) {
-        set(node, "value", text);
-        shown = text;
+        set(node, "value", latest);
+        shown = latest;
       }
       mark(node, "aria-busy", look.pending ? "true" : null);
       set(node, "disabled", Boolean(off));

@@ -60,8 +60,8 @@ export class Stream {
     const source = (this.#source = new EventSource("/v1/watch"));
     const mine = (f) => (e) => source === this.#source && f(e);
     source.addEventListener("open", mine(() => this.tell.begin()));
-    source.addEventListener("device", mine((e) => this.tell.device(parse(e.data))));
-    source.addEventListener("deleted", mine((e) => this.tell.deleted(parse(e.data))));
+    source.addEventListener("device", mine((e) => this.tell.device(JSON.parse(e.data))));
+    source.addEventListener("deleted", mine((e) => this.tell.deleted(JSON.parse(e.data))));
     source.addEventListener("ready", mine(() => {
       this.#tries = 0;
       clearTimeout(this.#lost);
@@ -94,7 +94,7 @@ export class Stream {
     try {
       const answer = await fetch("/healthz", { signal: AbortSignal.timeout(5000) });
       if (answer.status === 401) return this.#on && this.tell.stranger();
-      health = parse(await answer.text());
+      health = JSON.parse(await answer.text());
     } catch {
       // No answer, or one that is none: the same as a broken stream.
     }
@@ -104,10 +104,4 @@ export class Stream {
     clearTimeout(this.#ask);
     this.#ask = setTimeout(() => !document.hidden && this.#health(), ASK);
   }
-}
-
-// parse reads JSON; integers beyond what JavaScript holds exactly stay text, where the browser shows their source.
-export function parse(text) {
-  if (!/\d{16}/.test(text)) return JSON.parse(text);
-  return JSON.parse(text, (_, v, at) => (Number.isInteger(v) && !Number.isSafeInteger(v) && at?.source ? at.source : v));
 }

@@ -1,11 +1,11 @@
 // Wishes of this page: a press on a switch is a wish that ends after five minutes, and whoever pressed is told how it
 // ended, in whatever way.
 
-import { parse } from "./stream.js";
 import { endOf } from "./words.js";
 
 const VALID = "5m";
 const WAIT = "1s"; // most lamps are quicker; a browser has six connections, so nobody waits longer on one
+const SETTLE = 1500; // ms that an applied wish is shown until the stream tells of it too
 const LOOK = 5000; // ms between looks at a wish that is still pending
 
 export class Wishes {
@@ -39,7 +39,7 @@ export class Wishes {
     let answer, body;
     try {
       answer = await fetch(path, { ...how, signal: AbortSignal.timeout(20000) });
-      body = parse(await answer.text());
+      body = JSON.parse(await answer.text());
     } catch {
       if (!this.#mine(key, prop, w)) return;
       if (w.id) this.#later(key, prop, w); // it was accepted: somebody will know what became of it
@@ -71,18 +71,29 @@ export class Wishes {
   seen(key, device) {
     for (const [prop, w] of this.#open.get(key) ?? []) {
       const now = device?.properties[prop]?.wish;
-      if (!w.id) continue;
+      if (w.settled && device?.properties[prop]?.actual?.value === w.value) this.#drop(key, prop, w);
+      if (!w.id || w.settled) continue;
       if (now?.id === w.id) w.trouble = now.trouble ?? "";
       else this.#later(key, prop, w, 0);
     }
   }
 
+  // end: what was applied is shown as it is now, though the stream may be a moment behind; a switch does not flicker.
   #end(key, prop, w, text) {
     clearTimeout(w.timer);
+    this.tell.end(key, prop, text);
+    if (text) return this.#drop(key, prop, w);
+    w.settled = true;
+    w.timer = setTimeout(() => this.#drop(key, prop, w), SETTLE);
+    this.tell.changed(key);
+  }
+
+  #drop(key, prop, w) {
+    clearTimeout(w.timer);
+    if (!this.#mine(key, prop, w)) return;
     const props = this.#open.get(key);
     props.delete(prop);
     if (!props.size) this.#open.delete(key);
-    this.tell.end(key, prop, text);
     this.tell.changed(key);
   }
 }

@@ -34,6 +34,7 @@ export function mainOf(props) {
 
 // lookOf gives how one property is at the moment. own is what this page asked for and has not heard the end of.
 export function lookOf(p, own) {
+  if (own?.settled) return { value: own.value, actual: own.value, at: p.actual?.at, pending: false, restore: false, trouble: "", never: false };
   const actual = p.actual?.value, expected = p.expected?.value;
   const waits = Boolean(own) || Boolean(p.wish);
   return {
@@ -45,7 +46,7 @@ export function lookOf(p, own) {
   };
 }
 
-// Numbers that JavaScript cannot hold exactly arrive as text (see stream.js) and stay so.
+// Integers that JavaScript cannot hold exactly arrive as text and stay so.
 const shape = new Intl.NumberFormat(undefined, { maximumFractionDigits: 6, useGrouping: false });
 
 // textOf writes a value for people.
