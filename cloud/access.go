@@ -11,7 +11,7 @@ import (
 	"twinbridge/pairing/enroll"
 )
 
-// accessName is the file of the hub's certificate authority, tokens and audit.
+// accessName is the file of the hub's certificate authority and of who has joined.
 const accessName = "access.db"
 
 // lockWait is how long a hub that is being replaced may take to close its files.

@@ -3,6 +3,6 @@
 //	nodes -- cloudhub -- devicecontroller -- registry -- api -- REST, the page
 //
 // The registry is handed in: which one it is, is the program's choice. Beside it lies access.db: the hub's certificate
-// authority, who has joined, the tokens of REST and the audit: who may do what, and who did. It outlives a registry that
-// is lost, so that the nodes still find their hub and tell it anew what they know.
+// authority, and who has joined. It outlives a registry that is lost, so that the nodes still find their hub and tell it
+// anew what they know.
 package cloud

@@ -37,7 +37,7 @@ func listen(o *Options, authority *enroll.Authority, links *cloudhub.Hub, rest *
 	mux := http.NewServeMux()
 	mux.Handle("GET "+wire.Path, links)
 	mux.Handle("/v1/enroll/", authority.Handler())
-	mux.Handle("/", rest.handler)
+	mux.Handle("/", rest.onAddress(true))
 	log := slog.New(o.Log.Handler())
 	l, err := net.Listen("tcp", o.Config.Hub.Listen)
 	if err != nil {
@@ -60,7 +60,7 @@ func listen(o *Options, authority *enroll.Authority, links *cloudhub.Hub, rest *
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return nil, errors.Join(&twin.FieldError{Field: "hub.plain", Value: o.Config.Hub.Plain, Want: "an address of this machine only, as 127.0.0.1:8080; beyond it there is TLS, at hub.listen"}, l.Close(), out.close())
 	}
-	return append(out, &door{key: "hub.plain", l: deviceapi.LimitConns(l, deviceapi.MaxConns), server: deviceapi.NewServer(rest.handler, log)}), nil
+	return append(out, &door{key: "hub.plain", l: deviceapi.LimitConns(l, deviceapi.MaxConns), server: deviceapi.NewServer(rest.onAddress(false), log)}), nil
 }
 
 // listenError names the key of an address that cannot be listened on.

@@ -25,7 +25,7 @@ func (e *enrolment) NewToken(node string, validFor time.Duration) (token string,
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	return t.String(), t.Expires, nil
+	return t.Text(), t.Expires, nil
 }
 
 // Revoke ends the certificates of a node.

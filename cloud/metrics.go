@@ -3,11 +3,10 @@ package cloud
 import (
 	"twinbridge/cloud/cloudhub"
 	"twinbridge/internal/metrics"
-	"twinbridge/internal/store"
 )
 
 // newMetrics shows the numbers that the rooms keep.
-func newMetrics(o *Options, links *cloudhub.Hub, access *store.Store) (*metrics.Registry, error) {
+func newMetrics(o *Options, links *cloudhub.Hub) (*metrics.Registry, error) {
 	r, err := metrics.New(o.Version)
 	if err != nil {
 		return nil, err
@@ -32,6 +31,8 @@ func newMetrics(o *Options, links *cloudhub.Hub, access *store.Store) (*metrics.
 			bad = 1
 		}
 		gauge("disk_failing", "1 while the disk does not take changes.", bad)
-		gauge("access_bytes", "Size of the file of keys, tokens and audit.", float64(access.Stats().FileBytes))
+		file := o.Books.Stats()
+		gauge("store_bytes", "Size of the registry's file.", float64(file.FileBytes))
+		counter("store_commits", "Transactions on disk.", file.Commits)
 	})
 }

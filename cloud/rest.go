@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"twinbridge/cloud/api"
 	"twinbridge/cloud/cloudhub"
@@ -26,15 +24,15 @@ type rest struct {
 }
 
 // newREST makes the API. At the first start there is a token of an admin in a file that is its owner's alone.
-func newREST(o *Options, access *store.Store, nodes *enrolment, links *cloudhub.Hub) (*rest, error) {
-	numbers, err := newMetrics(o, links, access)
+func newREST(o *Options, nodes *enrolment, links *cloudhub.Hub) (*rest, error) {
+	numbers, err := newMetrics(o, links)
 	if err != nil {
 		return nil, err
 	}
 	r := &rest{code: login.NewCode(), tokenFile: TokenFile(o.Data), hosts: o.Config.hosts()}
 	r.api, err = api.New(api.Config{
 		Version: o.Version, Started: o.Started, Metrics: numbers.Handler(o.Log), Session: whoIs,
-	}, o.Registry, &books{access}, nodes, o.Log)
+	}, o.Registry, books{o.Books}, nodes, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -106,13 +104,13 @@ func (r *rest) accept(secret string) (who, role string, ok bool) {
 	return r.api.Accept(secret)
 }
 
-// books keeps the API's records in access.db.
+// books keeps the API's records: tokens, audit, what was taken of manifests.
 type books struct{ file *store.Store }
 
 const booksBucket = "api"
 
 // Get implements [api.Store].
-func (k *books) Get(key string) ([]byte, bool, error) {
+func (k books) Get(key string) ([]byte, bool, error) {
 	b, err := k.file.Get(booksBucket, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, false, nil
@@ -121,7 +119,7 @@ func (k *books) Get(key string) ([]byte, bool, error) {
 }
 
 // List implements [api.Store].
-func (k *books) List(prefix string) (out []api.Record, err error) {
+func (k books) List(prefix string) (out []api.Record, err error) {
 	all, err := k.file.Records(booksBucket)
 	for _, r := range all {
 		if strings.HasPrefix(r.Key, prefix) {
@@ -129,4 +127,13 @@ func (k *books) List(prefix string) (out []api.Record, err error) {
 		}
 	}
 	return out, err
+}
+
+// Begin implements [api.Store].
+func (k books) Begin(changes ...api.Change) (end func() error) {
+	out := make([]store.Change, len(changes))
+	for i, c := range changes {
+		out[i] = store.Change{Bucket: booksBucket, Key: c.Key, Data: c.Data}
+	}
+	return k.file.Begin(out...)
 }

@@ -14,6 +14,7 @@ import (
 	"twinbridge/cloud/devicecontroller"
 	"twinbridge/cloud/registry"
 	"twinbridge/internal/stage"
+	"twinbridge/internal/store"
 	"twinbridge/pairing/enroll"
 )
 
@@ -30,6 +31,9 @@ type Options struct {
 	// Registry is the holder of the views, and RunRegistry what keeps it.
 	Registry    registry.Registry
 	RunRegistry func(ctx context.Context) error
+	// Books is the file in which the API keeps tokens and audit; the registry's own if it has one, so that what is asked
+	// and who asked are one commit.
+	Books *store.Store
 	// Ready is called once the hub answers.
 	Ready func(Ready)
 }
@@ -73,7 +77,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	links := cloudhub.New(cloudhub.Config{Identify: nodes.identify, Expires: nodes.expiry}, controller, o.Log)
 	authority.OnRevoke(func(node string) { links.End(node, "the certificate is revoked") })
 
-	rest, err := newREST(&o, access, nodes, links)
+	rest, err := newREST(&o, nodes, links)
 	if err != nil {
 		return err
 	}
@@ -92,7 +96,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	holder.Run("registry", o.RunRegistry)
 	rims.Run("certificates", authority.Run)
-	rims.Run("rest", rest.run)
 	rims.Run("device controller", func(ctx context.Context) error { return controller.Run(ctx, links) })
 	rims.Run("sessions", links.Run)
 	for _, d := range doors {
@@ -101,13 +104,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Ready != nil {
 		o.Ready(Ready{
 			Listen: doors.addr(), Plain: doors.plain(), CA: authority.CACertificate(), CAFile: caFile, Token: rest.tokenFile,
-			Page: doors.page(&o), Code: rest.code(),
+			Page: doors.page(&o), Code: rest.code.String(),
 			Invite: func(node string) (string, error) {
 				t, err := authority.NewToken(node, []string{"https://" + reachable(doors.addr())}, inviteTime)
 				if err != nil {
 					return "", err
 				}
-				return t.String(), nil
+				return t.Text(), nil
 			},
 		})
 	}

@@ -22,12 +22,19 @@ func (o *Options) banner(store *twin.Store, at addresses, devices string) {
 	if at.page != "" {
 		fmt.Fprintf(&b, "page http://%s/  (code %s)\n", at.page, at.code)
 	}
-	if name, property, ok := lampOf(store, names); ok {
+	name, property, ok := lampOf(store, names)
+	if ok {
 		o.switches(&b, name, property, at.mqtt)
 	} else if len(names) > 0 {
 		fmt.Fprintf(&b, "\nLook at the devices from another terminal:\n    %s device list%s\n", o.Program, o.dataFlag())
 	} else {
 		fmt.Fprintf(&b, "\nNo device is defined yet. Put a manifest into %s, or\n    %s apply -f FILE%s\n", devices, o.Program, o.dataFlag())
+	}
+	more := ""
+	if o.Also != nil {
+		var lines string
+		lines, more = o.Also(name, property)
+		b.WriteString(lines)
 	}
 	fmt.Fprintf(&b, "\nDevices are defined in %s (edit them while this runs),\nthe configuration is %s, the state %s.\nCtrl-C stops.\n\n",
 		devices, o.File, filepath.Join(o.Data, storeName))
@@ -37,6 +44,9 @@ func (o *Options) banner(store *twin.Store, at addresses, devices string) {
 	}
 	if at.metrics != "" {
 		fmt.Fprintf(&b, ", metrics http://%s/metrics", at.metrics)
+	}
+	if more != "" {
+		b.WriteString(", " + more)
 	}
 	fmt.Fprintf(&b, ", %s, %d ms after the start\n", plural(len(names), "device"), time.Since(o.Started).Milliseconds())
 	fmt.Fprint(o.Out, b.String())

@@ -33,7 +33,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	holder, err := devicetwin.Open(file, devicetwin.Config{Node: o.Config.Node.Name, Log: o.Log})
+	holder, err := devicetwin.Open(file, devicetwin.Config{Node: o.Config.Node.Name, Version: o.Version, Log: o.Log})
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 
+	hub, err := newLink(&o, file, holder.Store)
+	if err != nil {
+		return err
+	}
+
 	failed := make(chan error, 1)
 	twins, rims, movers := stage.New(ctx, failed), stage.New(ctx, failed), stage.New(ctx, failed)
 	defer func() {
@@ -86,6 +91,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	rims.Run("broker", bus.Run)
 	rims.Run("socket", socket.Run)
 	rims.Run("page", page.Run)
+	rims.Run("hub", hub.run)
 	rims.Run("metrics", readers.run)
 	rims.Run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
 		defs.folder(ctx, set, broken)

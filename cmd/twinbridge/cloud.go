@@ -46,7 +46,7 @@ func (s *started) cloud(ctx context.Context, ready func(cloud.Ready)) (err error
 	defer func() { err = errors.Join(err, r.Close()) }()
 	return cloud.Run(ctx, cloud.Options{
 		Data: s.data, Config: s.cfg.hub, File: s.file, Version: version, Built: builtTime(), Started: s.started,
-		Out: s.out, Log: s.log, Registry: r, RunRegistry: r.Run, Ready: ready,
+		Out: s.out, Log: s.log, Registry: r, RunRegistry: r.Run, Books: r.File(), Ready: ready,
 	})
 }
 

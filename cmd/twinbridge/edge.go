@@ -59,7 +59,7 @@ func (a *app) start() (*started, error) {
 // edge gives the options of an edge.
 func (s *started) edge() edge.Options {
 	return edge.Options{
-		Data: s.data, Config: s.cfg.house, File: s.file, Version: version, Built: builtTime(), Started: s.started,
+		Data: s.data, Config: s.cfg.node, File: s.file, Version: version, Built: builtTime(), Started: s.started,
 		Program: s.called, DataArg: s.app.data, Out: s.out, Log: s.log, Hubs: s.cfg.Addresses(),
 	}
 }

@@ -117,7 +117,7 @@ Exit codes: 0 applied, or accepted where nobody waits; 1 error; 2 usage; 3 still
 	f.StringVar(&a.data, "data", "", "data folder (default /var/lib/twinbridge for root, else twinbridge in the user's state folder)")
 	f.StringVar(&a.config, "config", "", "configuration file (default twinbridge.yaml in the data folder)")
 	f.StringVar(&a.server, "server", "", "URL of a server to speak to instead of the edge on this machine")
-	root.AddCommand(edgeCommand(a), mapperCommand(a), applyCommand(a), deviceCommand(a), versionCommand(a))
+	root.AddCommand(upCommand(a), edgeCommand(a), cloudCommand(a), joinCommand(a), mapperCommand(a), applyCommand(a), deviceCommand(a), versionCommand(a))
 	return root
 }
 

@@ -25,13 +25,13 @@ func builtTime() time.Time {
 
 // The parts of twinbridge.yaml under names of their own: both are called Config in their rooms.
 type (
-	house = edge.Config
-	hub   = cloud.Config
+	node = edge.Config
+	hub  = cloud.Config
 )
 
 // settings is what stands in twinbridge.yaml: one file for a node and a hub, each of which reads its part.
 type settings struct {
-	house
+	node
 	hub
 }
 
@@ -48,7 +48,7 @@ func load(path string) (settings, error) {
 		}
 	}
 	if err == nil {
-		err = errors.Join(cfg.house.Check(), cfg.hub.Check())
+		err = errors.Join(cfg.node.Check(), cfg.hub.Check())
 	}
 	if err != nil {
 		return settings{}, err

@@ -71,7 +71,9 @@ func (s *started) up(ctx context.Context, demo bool) error {
 	o.Demo, o.Invite, o.HubCA = demo, r.Invite, r.CA
 	o.Hubs = nil // the one in this process
 	o.Config.Local.Listen = ""
-	o.Also = func(lamp twin.Name, property string) (string, string) { return s.cloudLines(r, lamp, property), readyText(r) }
+	o.Also = func(lamp twin.Name, property string) (string, string) {
+		return s.cloudLines(r, lamp, property), readyText(r)
+	}
 	err := edge.Run(edgeCtx, o)
 	stopHub()
 	hubDone.Wait()

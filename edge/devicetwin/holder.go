@@ -28,8 +28,10 @@ type File interface {
 
 // Config is what a holder is told.
 type Config struct {
-	Node string       // the node's name
-	Log  *slog.Logger // nil: silence
+	Node string // the node's name
+	// Version is that of the program, which the hub shows to people.
+	Version string
+	Log     *slog.Logger // nil: silence
 	// Clock is the time of the twin; nil: the system's. It must keep pace with the system's, which runs the timers.
 	Clock twin.Clock
 	// LazyDelay is how long an observation may wait for the disk; 0: 5 s.
@@ -71,7 +73,7 @@ func Open(file File, cfg Config) (*Holder, error) {
 	for i, r := range stored {
 		records[i] = twin.Record{Key: r.Key, Data: r.Data}
 	}
-	node, err := twin.OpenNode(twin.NodeConfig{Name: cfg.Node, FileID: file.ID().String(), NewID: rand.Text}, records)
+	node, err := twin.OpenNode(twin.NodeConfig{Name: cfg.Node, FileID: file.ID().String(), NewID: rand.Text, Version: cfg.Version}, records)
 	if err != nil {
 		return nil, fmt.Errorf("open twins: %w", err)
 	}

@@ -34,6 +34,18 @@ func (l *Login) Require(next http.Handler) http.Handler {
 	})
 }
 
+// Know lets everybody through, and puts who is logged in into the context, as Require does.
+func (l *Login) Know(next http.Handler) http.Handler {
+	known := l.Require(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if found, _ := l.find(r); found != nil {
+			known.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // Guard refuses requests that name a host which is not ours with 421, and requests that change something and come from
 // another site's page with 403.
 func (l *Login) Guard(next http.Handler) http.Handler {

@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -42,11 +41,8 @@ func OpenFolder(data string, log *slog.Logger) (*InFolder, error) {
 	return &InFolder{Registry: r, file: file}, nil
 }
 
-// Stats gives the counters of the file.
-func (f *InFolder) Stats() store.Stats { return f.file.Stats() }
-
-// Run commits until ctx ends, see [Registry.Run].
-func (f *InFolder) Run(ctx context.Context) error { return f.Registry.Run(ctx) }
+// File is where the registry lies; others may keep records of theirs in it.
+func (f *InFolder) File() *store.Store { return f.file }
 
 // Close closes the file.
 func (f *InFolder) Close() error { return f.file.Close() }
