@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"syscall"
-	"time"
 
 	"twinbridge/cloud/cloudhub"
 	"twinbridge/internal/deviceapi"
@@ -18,20 +17,22 @@ import (
 	"twinbridge/twin"
 )
 
-// graceTime is what requests have to end once the hub ends.
-const graceTime = 500 * time.Millisecond
-
 // door is one address at which the hub listens.
 type door struct {
 	key    string // of the configuration
 	l      net.Listener
 	server *http.Server
-	secure bool
 }
+
+// The doors beside that of hub.listen.
+const (
+	plainDoor  = "hub.plain"
+	socketDoor = "socket"
+)
 
 type doors []*door
 
-// listen opens the addresses. Over TLS there are the link, joining, REST and the page; without it, on this machine only,
+// listen opens the addresses, the socket in the data folder among them: who may open it is an admin. Over TLS there are the link, joining, REST and the page; without it, on this machine only,
 // REST and the page.
 func listen(o *Options, authority *enroll.Authority, links *cloudhub.Hub, rest *rest) (out doors, err error) {
 	mux := http.NewServeMux()
@@ -47,9 +48,14 @@ func listen(o *Options, authority *enroll.Authority, links *cloudhub.Hub, rest *
 	config.NextProtos = []string{"http/1.1"} // the link begins as HTTP/1.1
 	most := cloudhub.DefaultSessions + deviceapi.MaxConns
 	out = append(out, &door{
-		key: "hub.listen", secure: true, server: deviceapi.NewServer(mux, log),
+		key: "hub.listen", server: deviceapi.NewServer(mux, log),
 		l: tls.NewListener(deviceapi.LimitConns(l, most), config),
 	})
+	socket, err := deviceapi.ListenSocket(Socket(o.Data))
+	if err != nil {
+		return nil, errors.Join(err, out.close())
+	}
+	out = append(out, &door{key: socketDoor, l: socket, server: deviceapi.NewServer(rest.onSocket(), log)})
 	if o.Config.Hub.Plain == "" {
 		return out, nil
 	}
@@ -60,7 +66,7 @@ func listen(o *Options, authority *enroll.Authority, links *cloudhub.Hub, rest *
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		return nil, errors.Join(&twin.FieldError{Field: "hub.plain", Value: o.Config.Hub.Plain, Want: "an address of this machine only, as 127.0.0.1:8080; beyond it there is TLS, at hub.listen"}, l.Close(), out.close())
 	}
-	return append(out, &door{key: "hub.plain", l: deviceapi.LimitConns(l, deviceapi.MaxConns), server: deviceapi.NewServer(rest.onAddress(false), log)}), nil
+	return append(out, &door{key: plainDoor, l: deviceapi.LimitConns(l, deviceapi.MaxConns), server: deviceapi.NewServer(rest.onAddress(false), log)}), nil
 }
 
 // listenError names the key of an address that cannot be listened on.
@@ -74,32 +80,19 @@ func (o *Options) listenError(key string, err error) error {
 
 // run serves until ctx ends.
 func (d *door) run(ctx context.Context) error {
-	d.server.BaseContext = func(net.Listener) context.Context { return ctx }
-	served := make(chan error, 1)
-	go func() { served <- d.server.Serve(d.l) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
+	d.server.BaseContext = func(net.Listener) context.Context {
+		if d.key == socketDoor {
+			return bySocket(ctx)
+		}
+		return ctx
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
-	defer cancel()
-	err := d.server.Shutdown(grace)
-	if err != nil {
-		err = d.server.Close()
-	}
-	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
-		err = errors.Join(err, end)
-	}
-	return err
+	return deviceapi.Serve(ctx, d.server, d.l, d.key)
 }
 
 // close gives up the addresses.
 func (ds doors) close() (err error) {
 	for _, d := range ds {
-		if e := d.l.Close(); !errors.Is(e, net.ErrClosed) {
-			err = errors.Join(err, e)
-		}
+		err = errors.Join(err, deviceapi.CloseListener(d.l))
 	}
 	return err
 }
@@ -108,10 +101,12 @@ func (ds doors) addr() string { return ds[0].l.Addr().String() }
 
 // plain gives the address without TLS, "" if there is none.
 func (ds doors) plain() string {
-	if len(ds) < 2 {
-		return ""
+	for _, d := range ds {
+		if d.key == plainDoor {
+			return d.l.Addr().String()
+		}
 	}
-	return ds[1].l.Addr().String()
+	return ""
 }
 
 // page gives the URL of the page, for somebody at this machine.

@@ -126,7 +126,12 @@ func Run(ctx context.Context, o Options) (err error) {
 const (
 	caName    = "hub-ca.crt"
 	tokenName = "token"
+	// socketName is the socket through which whoever owns the data folder is an admin.
+	socketName = "hub.sock"
 )
+
+// Socket is where the hub of a data folder is controlled.
+func Socket(data string) string { return filepath.Join(data, socketName) }
 
 // CAFile is the CA certificate of the hub of a data folder.
 func CAFile(data string) string { return filepath.Join(data, caName) }

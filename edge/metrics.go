@@ -3,7 +3,6 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -135,28 +134,8 @@ func (p *page) run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	p.server.BaseContext = func(net.Listener) context.Context { return ctx }
-	served := make(chan error, 1)
-	go func() { served <- p.server.Serve(p.l) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	err := p.server.Close()
-	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
-		err = errors.Join(err, end)
-	}
-	return err
+	return deviceapi.Serve(ctx, p.server, p.l, p.addr())
 }
 
 // close gives up an address that is not served.
-func (p *page) close() error {
-	if p.l == nil {
-		return nil
-	}
-	if err := p.l.Close(); !errors.Is(err, net.ErrClosed) {
-		return err
-	}
-	return nil
-}
+func (p *page) close() error { return deviceapi.CloseListener(p.l) }

@@ -98,7 +98,7 @@ func (p *Page) Addr() string {
 func (p *Page) Code() string { return p.code.String() }
 
 // Close gives up an address that Run will not serve. After Run it does nothing.
-func (p *Page) Close() error { return closeListener(p.l) }
+func (p *Page) Close() error { return deviceapi.CloseListener(p.l) }
 
 // Run serves until ctx ends, like the socket.
 func (p *Page) Run(ctx context.Context) error {
@@ -106,5 +106,5 @@ func (p *Page) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return serve(ctx, p.server, p.l, p.l.Addr().String())
+	return deviceapi.Serve(ctx, p.server, p.l, p.l.Addr().String())
 }
