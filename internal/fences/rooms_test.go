@@ -79,6 +79,7 @@ type wall struct {
 
 var walls = []wall{
 	{path: "twin", only: true, reason: "the rules of the twin depend on nobody"},
+	{path: "pairing/enroll", only: true, reason: "who holds keys holds nothing else"},
 	{path: "cmd/twinbridge", never: "k8s.io", reason: "a home does not carry Kubernetes"},
 }
 

@@ -37,8 +37,8 @@ func (c *caller) tls() *tls.Config {
 
 // given is a certificate that a hub gave.
 type given struct {
-	leaf *x509.Certificate
-	life time.Duration // from issue to end
+	leaf   *x509.Certificate
+	issued time.Time // by the hub's clock
 }
 
 // post sends a message to one hub. cert is the client certificate; nil: none. What the hub refuses is a [RefusedError].
@@ -142,9 +142,8 @@ func parseAnswer(text []byte) (given, error) {
 	if err != nil {
 		return given{}, &FieldError{Field: "issued", Value: clip(m["issued"]), Want: "a time of RFC 3339"}
 	}
-	life := leaf.NotAfter.Sub(issued)
-	if life <= 0 || life > caLife {
+	if life := leaf.NotAfter.Sub(issued); life <= 0 || life > caLife {
 		return given{}, &FieldError{Field: "issued", Value: clip(m["issued"]), Want: "a time before the end of the certificate, by 10 years at most"}
 	}
-	return given{leaf: leaf, life: life}, nil
+	return given{leaf: leaf, issued: issued.UTC()}, nil
 }

@@ -99,7 +99,7 @@ func (a *Authority) join(r *http.Request, body []byte) (*x509.Certificate, error
 		return nil, err
 	}
 	// Before the request is looked at, which costs more than the secret.
-	secret, err := b64.DecodeString(m["secret"])
+	secret, err := decode64(m["secret"])
 	if err == nil {
 		if _, _, ok := a.findToken(m["node"], secret); !ok {
 			err = errSecret
@@ -182,7 +182,7 @@ func (a *Authority) proof(m map[string]string, req request) (*x509.Certificate, 
 	if err != nil {
 		return nil, identity{}, &FieldError{Field: "certificate", Want: "a certificate in DER"}
 	}
-	signature, err := b64.DecodeString(m["signature"])
+	signature, err := decode64(m["signature"])
 	if err != nil {
 		return nil, identity{}, &FieldError{Field: "signature", Want: "base64url without padding"}
 	}

@@ -244,7 +244,7 @@ func TestBadRequests(t *testing.T) {
 		{"renewal with rubbish in PEM", RenewPath, body(t, "csr", csr, "certificate", toPEM(pemCertificate, []byte("x")), "signature", "x"), 422, "DER"},
 		{"elsewhere", "/v1/enroll/", good, 404, JoinPath},
 	}
-	before := h.store.commits
+	before := h.store.count()
 	for _, tt := range tests {
 		status, text := h.post(t, tt.path, "192.0.2.1:99", anyone, tt.body)
 		if status != tt.want || !strings.Contains(text, tt.say) || !strings.Contains(text, `"detail"`) {
@@ -257,7 +257,7 @@ func TestBadRequests(t *testing.T) {
 	if status, text := h.post(t, JoinPath, "192.0.2.1:99", nil, good); status != 403 || !strings.Contains(text, "TLS") {
 		t.Errorf("without TLS: status %d: %s", status, text)
 	}
-	if h.store.commits != before || h.Tokens() != 1 || len(h.Nodes()) != 0 {
+	if h.store.count() != before || h.Tokens() != 1 || len(h.Nodes()) != 0 {
 		t.Error("a bad request changed something")
 	}
 	mustJoin(t, h, token, csr)

@@ -49,7 +49,7 @@ func Join(ctx context.Context, store Store, token string, cfg MemberConfig) (*Me
 	}
 	r := memberRecord{
 		Version: version, Name: t.Node, Hubs: t.Hubs, Key: der, Cert: g.leaf.Raw,
-		Received: t.mark(clock, cfg), Life: g.life,
+		Received: t.mark(clock, cfg), Issued: g.issued,
 	}
 	for _, ca := range t.CAs {
 		r.CAs = append(r.CAs, ca.Raw)

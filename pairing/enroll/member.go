@@ -47,14 +47,14 @@ type Member struct {
 
 // memberRecord is a membership as it is stored.
 type memberRecord struct {
-	Version  int           `json:"v"`
-	Name     string        `json:"name"`
-	Hubs     []string      `json:"hubs"`
-	CAs      [][]byte      `json:"cas"`      // DER; a bundle, so that a hub can have an old and a new CA one day
-	Key      []byte        `json:"key"`      // PKCS 8
-	Cert     []byte        `json:"cert"`     // DER
-	Received time.Time     `json:"received"` // by this node's clock
-	Life     time.Duration `json:"life"`     // from issue to end, by the hub's clock
+	Version  int       `json:"v"`
+	Name     string    `json:"name"`
+	Hubs     []string  `json:"hubs"`
+	CAs      [][]byte  `json:"cas"`      // DER; a bundle, so that a hub can have an old and a new CA one day
+	Key      []byte    `json:"key"`      // PKCS 8
+	Cert     []byte    `json:"cert"`     // DER
+	Received time.Time `json:"received"` // by this node's clock
+	Issued   time.Time `json:"issued"`   // by the hub's clock
 }
 
 // nextRecord is a key for which a certificate has been, or will be, asked. It is stored first, so that after a lost
@@ -99,6 +99,11 @@ func OpenMember(store Store, cfg MemberConfig) (*Member, error) {
 		passed = append(passed, c.NotBefore)
 	}
 	m.clock = newClock(cfg.Now, saved.Time, passed...)
+	if m.clock.unset() {
+		// All that is known of the time that it was off is what the hub said last. A node with a clock does not listen to
+		// it: a hub whose clock is wrong for a day would put it wrong for ever.
+		m.clock = newClock(cfg.Now, saved.Time, append(passed, r.Issued)...)
+	}
 	m.state.Store(s)
 	return m, nil
 }

@@ -21,15 +21,15 @@ const (
 // nodes which joined together do not come together.
 func share() float64 { return 2.0/3 - 0.06*rand.Float64() }
 
-// due gives when to renew. The end is by the hub's clock and the beginning by this node's; the earlier of both counts, so
-// that neither clock alone can make it late.
+// due gives when to renew. By the hub's clock the life began at Issued, by this node's at Received; what is over earlier counts,
+// so that neither clock alone can make it late.
 func (s *membership) due() time.Time {
-	used := time.Duration(s.renewAt * float64(s.record.Life))
-	byEnd := s.leaf.NotAfter.Add(used - s.record.Life)
-	if byStart := s.record.Received.Add(used); byStart.Before(byEnd) {
-		return byStart
+	used := time.Duration(s.renewAt * float64(s.leaf.NotAfter.Sub(s.record.Issued)))
+	byHub := s.record.Issued.Add(used)
+	if byNode := s.record.Received.Add(used); byNode.Before(byHub) {
+		return byNode
 	}
-	return byEnd
+	return byHub
 }
 
 // pause gives how long to wait after a number of failures in a row: 1 s, doubled up to 1 h, less up to half of it.
@@ -157,7 +157,7 @@ func (m *Member) ask(ctx context.Context, s *membership, hub string, csr []byte,
 // take stores a new certificate and uses it from now on.
 func (m *Member) take(s *membership, g given, key []byte) error {
 	r := s.record
-	r.Key, r.Cert, r.Life, r.Received = key, g.leaf.Raw, g.life, m.clock.Time()
+	r.Key, r.Cert, r.Issued, r.Received = key, g.leaf.Raw, g.issued, m.clock.Time()
 	next, err := r.open()
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +76,12 @@ func (s *memStore) setFull(full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.full = full
+}
+
+func (s *memStore) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commits
 }
 
 // backup gives a copy of the store as it is.
@@ -201,6 +208,7 @@ type hub struct {
 	clock *handClock
 	net   *pipes
 	cfg   AuthorityConfig
+	live  atomic.Pointer[Authority] // the same one, for those who serve
 	// wrap, if set, stands before the handler of the authority.
 	wrap func(http.Handler) http.Handler
 }
@@ -224,6 +232,7 @@ func (h *hub) reopen(t testing.TB) {
 		t.Fatal(err)
 	}
 	h.Authority = a
+	h.live.Store(a)
 }
 
 // reopenEmpty opens the authority in an empty store.
@@ -236,20 +245,23 @@ func (h *hub) reopenEmpty(t testing.TB) {
 // serve serves the authority, and a page at /who that says who asks, until the test ends.
 func (h *hub) serve(t testing.TB, address string) {
 	t.Helper()
-	serve(t, h.net.listen(t, address), h.ServerTLS(), h.handler())
+	conf := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		return h.live.Load().ServerTLS(), nil // of the authority that is open now
+	}}
+	serve(t, h.net.listen(t, address), conf, h.handler())
 }
 
 func (h *hub) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/enroll/", func(w http.ResponseWriter, r *http.Request) {
-		next := h.Authority.Handler()
+		next := h.live.Load().Handler()
 		if h.wrap != nil {
 			next = h.wrap(next)
 		}
 		next.ServeHTTP(w, r)
 	})
 	mux.HandleFunc("/who", func(w http.ResponseWriter, r *http.Request) {
-		id, err := h.Identify(r.TLS)
+		id, err := h.live.Load().Identify(r.TLS)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return

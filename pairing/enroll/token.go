@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -23,8 +24,17 @@ const (
 	maxCAs      = 4
 )
 
-// b64 is how bytes stand in a token: each value has one text.
+// b64 is how bytes stand in messages.
 var b64 = base64.RawURLEncoding.Strict()
+
+// decode64 reads base64url without padding; each value has one text, without the line ends that the decoder would pass
+// over.
+func decode64(s string) ([]byte, error) {
+	if i := strings.IndexAny(s, "\r\n"); i >= 0 {
+		return nil, base64.CorruptInputError(i)
+	}
+	return b64.DecodeString(s)
+}
 
 // Token lets one node join. It prints without its secret; [Token.Text] is what the node is given.
 type Token struct {
@@ -94,10 +104,7 @@ func ParseToken(text string) (Token, error) {
 		return bad("a word that begins with " + tokenPrefix)
 	}
 	const whole = "the whole text, as the hub gave it"
-	if strings.ContainsAny(body, "\r\n") { // which the decoder would pass over
-		return bad(whole)
-	}
-	data, err := b64.DecodeString(body)
+	data, err := decode64(body)
 	if err != nil {
 		return bad(whole)
 	}
@@ -112,7 +119,7 @@ func ParseToken(text string) (Token, error) {
 	if err := checkHubs(t.Hubs); err != nil {
 		return Token{}, fmt.Errorf("token: %w", err)
 	}
-	if t.secret, err = b64.DecodeString(m["secret"]); err != nil || len(t.secret) != secretSize {
+	if t.secret, err = decode64(m["secret"]); err != nil || len(t.secret) != secretSize {
 		return bad("a secret of 32 bytes in it")
 	}
 	if t.CAs, err = parseCAs(m["ca"]); err != nil {
@@ -145,16 +152,13 @@ func parseCAs(s string) ([]*x509.Certificate, error) {
 	}
 	out := make([]*x509.Certificate, len(list))
 	for i, one := range list {
-		if strings.ContainsAny(one, "\r\n") {
-			return nil, fmt.Errorf("in base64url")
-		}
-		der, err := b64.DecodeString(one)
+		der, err := decode64(one)
 		if err != nil {
-			return nil, fmt.Errorf("in base64url")
+			return nil, errors.New("in base64url")
 		}
 		c, err := x509.ParseCertificate(der)
 		if err != nil || !c.IsCA || !c.BasicConstraintsValid || !bytes.Equal(c.Raw, der) {
-			return nil, fmt.Errorf("one that can be read and is of a CA")
+			return nil, errors.New("one that can be read and is of a CA")
 		}
 		out[i] = c
 	}
