@@ -209,6 +209,9 @@ func TestNodeIn1970(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r, _, err := get[timeRecord](store, keyMemberTime); err != nil || r.Time.Before(h.clock.now()) {
+		t.Errorf("saved %v, %v; the token was made at %v", r.Time, err, h.clock.now())
+	}
 	for range 3 {
 		if got, err := h.who(t, m.TLS()); got != "attic" || err != nil {
 			t.Errorf("who: %q, %v", got, err)

@@ -118,3 +118,61 @@ func TestAllAtOnce(t *testing.T) {
 	})
 	wg.Wait()
 }
+
+// TestNoResumption: a client that remembers its sessions shows its certificate each time all the same.
+func TestNoResumption(t *testing.T) {
+	h := newHub(t)
+	h.serve(t, "hub.example:8443")
+	m, _ := h.member(t, "attic")
+	conf := m.TLS()
+	conf.ClientSessionCache = tls.NewLRUClientSessionCache(8)
+	conf.VerifyConnection = func(s tls.ConnectionState) error {
+		if s.DidResume {
+			t.Error("a session was resumed")
+		}
+		return nil
+	}
+	for range 3 {
+		if got, err := h.who(t, conf); got != "attic" || err != nil {
+			t.Errorf("who: %q, %v", got, err)
+		}
+	}
+	h.clock.add(DefaultLifetime + time.Second)
+	if _, err := h.who(t, conf); err == nil {
+		t.Error("an expired certificate is taken")
+	}
+}
+
+// TestRenewalLimits: a node that has gone wild is slowed down, and so is who guesses proofs; others are not.
+func TestRenewalLimits(t *testing.T) {
+	h := newHub(t)
+	h.serve(t, "hub.example:8443")
+	wild, _ := h.member(t, "attic")
+	calm, _ := h.member(t, "cellar")
+	csr := newCSR(t)
+	renew := func(m *Member, want int) {
+		t.Helper()
+		if status, text := h.post(t, RenewPath, "192.0.2.1:1", shown(m), body(t, "csr", csr)); status != want {
+			t.Errorf("%s: status %d, want %d: %s", m.Name(), status, want, text)
+		}
+	}
+	for range maxEach - 1 { // the join was one
+		renew(wild, http.StatusOK)
+	}
+	renew(wild, http.StatusTooManyRequests)
+	renew(calm, http.StatusOK)
+	h.clock.add(window)
+	renew(wild, http.StatusOK)
+
+	guess := body(t, "csr", csr, "certificate", toPEM(pemCertificate, calm.state.Load().leaf.Raw), "signature", "AAAA")
+	for i := range maxEach + 1 {
+		want := http.StatusForbidden
+		if i == maxEach {
+			want = http.StatusTooManyRequests
+		}
+		if status, text := h.post(t, RenewPath, "192.0.2.66:1", anyone, guess); status != want {
+			t.Errorf("proof %d: status %d, want %d: %s", i, status, want, text)
+		}
+	}
+	renew(calm, http.StatusOK)
+}
