@@ -139,12 +139,13 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	go func() {
 		defer h.running.Done()
-		h.serve(ctx, who, c, r.RemoteAddr)
+		h.serve(ctx, who, c, r)
 	}()
 }
 
 // serve carries one session.
-func (h *Hub) serve(ctx context.Context, who Identity, c *websocket.Conn, from string) {
+func (h *Hub) serve(ctx context.Context, who Identity, c *websocket.Conn, r *http.Request) {
+	from := r.RemoteAddr
 	h.mu.Lock()
 	older := h.sessions[who.Node]
 	session := NewSession(who.Node, h.twins) // fences the older one, before anything else is said
@@ -159,6 +160,10 @@ func (h *Hub) serve(ctx context.Context, who Identity, c *websocket.Conn, from s
 		h.log.Warn("a node has begun another session: the older one is ended; if this goes on, two machines have its certificate",
 			"node", who.Node, "from", from)
 		older.pump.Close(wire.CodeFenced, "the node has begun another session")
+	}
+	// Now that it is in the list a revocation ends it; one that came a moment ago did not.
+	if _, err := h.cfg.Identify(r); err != nil {
+		this.pump.Close(wire.CodeRevoked, err.Error())
 	}
 	h.log.Info("node connected", "node", who.Node, "from", from)
 	err := this.pump.Run(ctx)
