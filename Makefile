@@ -11,7 +11,8 @@ MAKEFLAGS   += --no-builtin-rules
 export PATH := $(PATH):/usr/local/go/bin
 
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS     := -s -w -buildid= -X main.version=$(VERSION)
+BUILT       := $(shell git log -1 --format=%ct 2>/dev/null)
+LDFLAGS     := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD       := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 CACHE       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinbridge
@@ -38,8 +39,8 @@ BOARD       := ./test/gpio/...
 
 ##@ The two that matter
 
-run: build ## Build, and start an edge node with a lamp; data in ./.twinbridge (DATA=folder)
-	./bin/twinbridge edge --data $(DATA) --demo
+run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
+	./bin/twinbridge up --data $(DATA) --demo
 
 test: unit sim e2e page test-gpio ## All tests: unit (race detector), simulation, end to end, the page in a browser, emulated board
 

@@ -1,12 +1,17 @@
 package cloud
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"twinbridge/cloud/cloudhub"
+	"twinbridge/internal/deviceapi"
+	"twinbridge/internal/store"
 	"twinbridge/pairing/enroll"
+	"twinbridge/twin"
 )
 
 // enrolment is what the API and the sessions know of the authority.
@@ -23,13 +28,29 @@ type enrolment struct {
 func (e *enrolment) NewToken(node string, validFor time.Duration) (token string, expires time.Time, err error) {
 	t, err := e.authority.NewToken(node, e.hubs(), validFor)
 	if err != nil {
-		return "", time.Time{}, err
+		return "", time.Time{}, translated(err)
 	}
 	return t.Text(), t.Expires, nil
 }
 
 // Revoke ends the certificates of a node.
-func (e *enrolment) Revoke(node string) error { return e.authority.Revoke(node) }
+func (e *enrolment) Revoke(node string) error { return translated(e.authority.Revoke(node)) }
+
+// translated gives an error of enrolment, which knows nothing of twins, as the API understands it.
+func translated(err error) error {
+	var field *enroll.FieldError
+	switch {
+	case errors.As(err, &field):
+		return &twin.FieldError{Field: field.Field, Value: field.Value, Want: field.Want}
+	case errors.Is(err, enroll.ErrUnknownNode):
+		return fmt.Errorf("%w: %w", twin.ErrNodeUnknown, err)
+	case errors.Is(err, enroll.ErrTooMany), errors.Is(err, enroll.ErrAuthorityExpired):
+		return fmt.Errorf("%w: %w", deviceapi.ErrConflict, err)
+	case errors.Is(err, store.ErrDisk):
+		return fmt.Errorf("%w: %w", twin.ErrDisk, err)
+	}
+	return err
+}
 
 // Expiry tells until when the certificate is good that a node was given last; false if it has none that is.
 func (e *enrolment) Expiry(node string) (time.Time, bool) {
