@@ -94,7 +94,12 @@ func (d *shown) actual(property string) string {
 }
 
 func (a *api) device(ctx context.Context, name string) (*shown, error) {
-	text, err := a.do(ctx, http.MethodGet, "/v1/devices/default/"+name, "", http.StatusOK)
+	return a.deviceAt(ctx, "default/"+name)
+}
+
+// deviceAt gives a device of any namespace.
+func (a *api) deviceAt(ctx context.Context, name string) (*shown, error) {
+	text, err := a.do(ctx, http.MethodGet, "/v1/devices/"+name, "", http.StatusOK)
 	if err != nil {
 		return nil, err
 	}

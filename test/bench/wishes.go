@@ -20,7 +20,7 @@ func (b *bench) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.table.add("size of the binary", "101 MB, beside a 72 MB cloudcore", within(float64(info.Size())/1e6, "MB", 15))
+	b.table.add("size of the binary", "101 MB, beside a 72 MB cloudcore", within(float64(info.Size())/1e6, "MB", 20))
 
 	var again, first times
 	known := ""
