@@ -10,11 +10,11 @@ export default async function () {
   const began = Date.now();
   const page = await open();
   const cards = page.locator(".card");
-  await until(async () => (await ask("GET", "/healthz")).json.online >= n * 0.9, "not all devices are online", 30000);
-
   await check("all are there", async () => {
     await until(async () => (await cards.count()) === n, "not all cards are there", 20000);
-    return `${Date.now() - began} ms from the first request to ${n} cards`;
+    const took = Date.now() - began;
+    await until(async () => (await ask("GET", "/healthz")).json.online >= n * 0.9, "not all devices are online", 40000);
+    return `${took} ms from the first request, login included, to ${n} cards`;
   });
 
   await check("only the card that changes is touched", async () => {

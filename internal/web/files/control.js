@@ -168,7 +168,9 @@ export function row(name, control) {
     show(p, look) {
       mark(node, "data-pending", look.pending ? "true" : null);
       const is = look.never ? "never reported" : `now ${control.form === "switch" ? switchText(p, look.actual) : textOf(p, look.actual)}`;
-      set(now, "textContent", look.pending ? is : look.never && control.form !== "read" ? "never reported" : "");
+      const word = control.form === "switch" && !look.never ? switchText(p, look.actual) : "";
+      const calm = look.never && control.form !== "read" ? "never reported" : word === "On" || word === "Off" ? "" : word;
+      set(now, "textContent", look.pending ? is : calm);
     },
   };
 }
