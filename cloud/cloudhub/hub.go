@@ -67,6 +67,7 @@ type Stats struct {
 // connection is one session and its pump.
 type connection struct {
 	node    string
+	from    string    // its address
 	expires time.Time // guarded by the hub's lock
 	pump    *wire.Pump
 }
@@ -137,19 +138,21 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.log.Debug("a session did not begin", "node", who.Node, "error", err)
 		return
 	}
-	go func() {
-		defer h.running.Done()
-		h.serve(ctx, who, c, r)
-	}()
+	this, session := h.begin(who, c, r.RemoteAddr)
+	// Now that it is in the list a revocation ends it; one that came a moment ago did not.
+	if _, err := h.cfg.Identify(r); err != nil {
+		this.pump.Close(wire.CodeRevoked, err.Error())
+	}
+	// Nothing of the request goes along: it would be kept as long as the session.
+	go h.carry(ctx, this, session)
 }
 
-// serve carries one session.
-func (h *Hub) serve(ctx context.Context, who Identity, c *websocket.Conn, r *http.Request) {
-	from := r.RemoteAddr
+// begin makes a connection the session of its node, and ends an older one.
+func (h *Hub) begin(who Identity, c *websocket.Conn, from string) (*connection, *Session) {
 	h.mu.Lock()
 	older := h.sessions[who.Node]
 	session := NewSession(who.Node, h.twins) // fences the older one, before anything else is said
-	this := &connection{node: who.Node, expires: who.Expires, pump: wire.NewPump(c, session, false)}
+	this := &connection{node: who.Node, from: from, expires: who.Expires, pump: wire.NewPump(c, session, false)}
 	h.sessions[who.Node] = this
 	h.stats.Begun++
 	if older != nil {
@@ -161,26 +164,29 @@ func (h *Hub) serve(ctx context.Context, who Identity, c *websocket.Conn, r *htt
 			"node", who.Node, "from", from)
 		older.pump.Close(wire.CodeFenced, "the node has begun another session")
 	}
-	// Now that it is in the list a revocation ends it; one that came a moment ago did not.
-	if _, err := h.cfg.Identify(r); err != nil {
-		this.pump.Close(wire.CodeRevoked, err.Error())
-	}
 	h.log.Info("node connected", "node", who.Node, "from", from)
+	return this, session
+}
+
+// carry carries a session to its end.
+func (h *Hub) carry(ctx context.Context, this *connection, session *Session) {
+	defer h.running.Done()
 	err := this.pump.Run(ctx)
 	session.Close()
 	h.mu.Lock()
-	if h.sessions[who.Node] == this {
-		delete(h.sessions, who.Node)
+	if h.sessions[this.node] == this {
+		delete(h.sessions, this.node)
 	}
-	if errors.Is(err, wire.ErrMessage) || errors.Is(err, wire.ErrVersion) {
+	broken := errors.Is(err, wire.ErrMessage) || errors.Is(err, wire.ErrVersion)
+	if broken {
 		h.stats.Broken++
 	}
 	h.mu.Unlock()
 	level := slog.LevelInfo
-	if errors.Is(err, wire.ErrMessage) {
+	if broken {
 		level = slog.LevelWarn
 	}
-	h.log.Log(ctx, level, "node disconnected", "node", who.Node, "from", from, "why", err)
+	h.log.Log(ctx, level, "node disconnected", "node", this.node, "from", this.from, "why", err)
 }
 
 // Wake tells that there may be something to tell a node.
