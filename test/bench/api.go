@@ -79,10 +79,29 @@ type shown struct {
 	Name       string `json:"name"`
 	Presence   string `json:"presence"`
 	Properties map[string]struct {
+		Expected *struct {
+			Value any `json:"value"`
+		} `json:"expected"`
 		Actual *struct {
 			Value any `json:"value"`
 		} `json:"actual"`
+		Wish *struct{} `json:"wish"`
 	} `json:"properties"`
+}
+
+// state gives what is expected of a lamp and what it does.
+func (d *shown) state() string {
+	expected := ""
+	if v := d.Properties["powerstatus"].Expected; v != nil {
+		expected = fmt.Sprint(v.Value)
+	}
+	return expected + "/" + d.actual("powerstatus")
+}
+
+// quiet reports whether a lamp does what is expected and waits for nothing.
+func (d *shown) quiet() bool {
+	p := d.Properties["powerstatus"]
+	return p.Wish == nil && p.Expected != nil && p.Actual != nil && p.Expected.Value == p.Actual.Value
 }
 
 // actual gives a value as text, "" if none was reported.

@@ -51,6 +51,7 @@ var parts = []part{
 	{"stream", (*bench).stream},
 	{"lamps", (*bench).lamps},
 	{"up", (*bench).up},
+	{"heal", (*bench).heal},
 	{"fleet", (*bench).fleet},
 }
 
