@@ -44,7 +44,7 @@ func (a *API) tokenRoutes(h huma.API) {
 		Description:   "Its event streams end within a second. 409 if it is the last one of an admin.",
 		DefaultStatus: http.StatusNoContent, Errors: deviceapi.Failures(http.StatusNotFound, http.StatusConflict),
 	}, func(ctx context.Context, in *tokenIDInput) (*struct{}, error) {
-		e := deviceapi.AuditEntry{Action: "revoke-token", Object: in.ID}
+		e := deviceapi.AuditEntry{Action: "revoke-token", Object: in.ID, Detail: a.tokens.nameOf(in.ID)}
 		return nil, answered(a.act(ctx, e, nil, func(context.Context) error { return a.tokens.revoke(in.ID) }))
 	})
 }

@@ -196,6 +196,18 @@ func (ts *tokens) drop(id string) error {
 	return nil
 }
 
+// nameOf gives the name of a token, "" if there is none.
+func (ts *tokens) nameOf(id string) string {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, t := range ts.byHash {
+		if t.ID == id {
+			return t.Name
+		}
+	}
+	return ""
+}
+
 // list gives the tokens by name.
 func (ts *tokens) list() []token {
 	ts.mu.Lock()

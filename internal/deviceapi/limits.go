@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +55,7 @@ func limit(mux *http.ServeMux, admit func(http.ResponseWriter, *http.Request, st
 			}
 		}
 		for key, values := range r.URL.Query() {
-			if key == labelKey && len(values) <= twin.MaxLabels {
+			if key == labelKey && len(values) <= twin.MaxLabels && !slices.Contains(values, "") {
 				continue
 			}
 			if len(values) != 1 || values[0] == "" {
