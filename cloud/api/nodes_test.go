@@ -40,12 +40,12 @@ func TestNodes(t *testing.T) {
 	} {
 		h.want(422, says, h.admin, "POST", "/v1/nodes/cellar/token", body)
 	}
-	h.want(422, "node", h.admin, "POST", "/v1/nodes/a%2Fb/token", "")
+	h.want(422, "name", h.admin, "POST", "/v1/nodes/a%2Fb/token", "")
 	h.want(400, "JSON", h.admin, "POST", "/v1/nodes/cellar/token", "1h")
 
 	// Moved away, the devices do not hold the node any more.
 	h.want(422, "node", h.admin, "POST", lampPath+"/move", `{}`)
-	h.want(422, "label", h.admin, "POST", lampPath+"/move", `{"node":"a b"}`)
+	h.want(422, "128 bytes", h.admin, "POST", lampPath+"/move", `{"node":"a b"}`)
 	h.want(404, "none", h.admin, "POST", "/v1/devices/default/none/move", `{"node":"cellar"}`)
 	for _, path := range []string{lampPath, "/v1/devices/garden/porch"} {
 		h.want(204, "", h.admin, "POST", path+"/move", `{"node":"cellar","force":true}`)

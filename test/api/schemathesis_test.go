@@ -1,0 +1,102 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// program gives schemathesis. Where nobody promised that it is there, the test is left out.
+func program(t *testing.T) string {
+	t.Helper()
+	venv := os.Getenv("SCHEMATHESIS")
+	if venv == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("this test needs schemathesis; SCHEMATHESIS names its venv")
+		}
+		t.Skip("this test needs schemathesis; make api makes a venv for it")
+	}
+	return filepath.Join(venv, "bin", "schemathesis")
+}
+
+// budget is how long schemathesis may try.
+func budget() time.Duration {
+	if os.Getenv("LONG") != "" {
+		return 10 * time.Minute
+	}
+	return 40 * time.Second
+}
+
+// excluded are the operations and checks that cannot hold here.
+func excluded() []string {
+	return []string{
+		// An event stream has no end.
+		"--exclude-path", "/v1/watch",
+	}
+}
+
+// run runs schemathesis and gives what it says.
+func run(t *testing.T, base, token, examples string, limit time.Duration, more ...string) (said string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit+time.Minute)
+	defer cancel()
+	dir := t.TempDir()
+	args := append([]string{
+		"run", base + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color", "--request-timeout", "10",
+		"--generation-database", "none", "--max-time", strconv.Itoa(int(limit.Seconds())),
+	}, more...)
+	if token != "" {
+		args = append(args, "-H", "Authorization: Bearer "+token)
+	}
+	cmd := exec.CommandContext(ctx, program(t), append(args, excluded()...)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = cmd.Run()
+	return out.String(), err
+}
+
+// authFailed is the line with which schemathesis says that it came nowhere, and is content.
+var authFailed = regexp.MustCompile(`(?i)authentication failed|missing authentication`)
+
+// tested is the line that says how much was tried.
+var tested = regexp.MustCompile(`Tested:\s+(\d+)`)
+
+// TestSchemathesis: nothing that it thinks of is answered otherwise than described.
+func TestSchemathesis(t *testing.T) {
+	program(t)
+	base, token := serve(t)
+	examples := "20"
+	if os.Getenv("LONG") != "" {
+		examples = "500"
+	}
+	said, err := run(t, base, token, examples, budget())
+	if err != nil || authFailed.MatchString(said) {
+		t.Fatalf("%v\n%s", err, strings.ReplaceAll(said, token, "TOKEN"))
+	}
+	t.Log(tail(said, 40))
+}
+
+// TestSchemathesisWithoutToken: a stranger comes nowhere, and the warning on which the test above relies is there.
+func TestSchemathesisWithoutToken(t *testing.T) {
+	program(t)
+	base, _ := serve(t)
+	for _, token := range []string{"", "tb_" + strings.Repeat("A", 43)} {
+		said, err := run(t, base, token, "3", 20*time.Second)
+		if !authFailed.MatchString(said) {
+			t.Errorf("with token %q nothing is said of the authentication: %v\n%s", token, err, said)
+		}
+	}
+}
+
+func tail(s string, lines int) string {
+	all := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
