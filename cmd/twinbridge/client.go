@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"twinbridge/edge"
 	"twinbridge/internal/deviceapi"
@@ -23,16 +24,23 @@ func (a *app) withClient(ctx context.Context, f func(context.Context, *deviceapi
 }
 
 func (a *app) client() (*deviceapi.Client, error) {
+	data, err := a.folder()
+	if err != nil {
+		return nil, err
+	}
 	if a.server != "" {
-		c, err := deviceapi.NewClient(a.server, deviceapi.ClientOptions{})
+		o, err := a.clientOptions(data)
+		if err != nil {
+			return nil, err
+		}
+		c, err := deviceapi.NewClient(a.server, o)
 		if err != nil {
 			return nil, usage("--%w", err)
 		}
 		return c, nil
 	}
-	data, err := a.folder()
-	if err != nil {
-		return nil, err
+	if a.token != "" || a.ca != "" {
+		return nil, usage("--token-file and --ca are for a hub: expected --server URL beside them")
 	}
 	return deviceapi.NewSocketClient(edge.Socket(data)), nil
 }
@@ -45,6 +53,10 @@ func (a *app) advise(err error) error {
 		return fmt.Errorf("%w: no edge runs on this data folder; start one with: %s edge%s, or name its folder with --data", err, a.called, a.dataFlag())
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: the socket is its owner's alone; run this as the user of the edge", err)
+	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:
+		return fmt.Errorf("%w; name the file with an API token by --token-file, or set TWINBRIDGE_TOKEN", err)
+	case errors.As(err, &p) && p.Status == http.StatusNotFound && strings.Contains(p.Detail, "no such path"):
+		return fmt.Errorf("%w; this is for a hub: name it with --server URL", err)
 	case errors.As(err, &p) && p.Status == http.StatusNotFound:
 		return fmt.Errorf("%w; see: %s device list%s", err, a.called, a.dataFlag())
 	}

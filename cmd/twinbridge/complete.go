@@ -47,6 +47,9 @@ func (a *app) completeSet(cmd *cobra.Command, args []string, begun string) ([]co
 	if len(args) == 0 {
 		return a.completeNames(cmd, args, begun)
 	}
+	if strings.Contains(args[0], "=") { // the devices are chosen by flags
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	var out []cobra.Completion
 	a.ask(cmd, func(ctx context.Context, c *deviceapi.Client) error {
 		name, err := twin.ParseName(args[0])

@@ -36,6 +36,26 @@ func filterFlags(c *cobra.Command, f *deviceapi.Filter) {
 	c.Flags().StringVar(&f.Namespace, "namespace", "", "only devices of this namespace")
 	c.Flags().StringVar(&f.Model, "model", "", "only devices of this model")
 	c.Flags().StringVar(&f.Node, "node", "", "only devices of this node")
+	c.Flags().Var(labelFlag{f}, "label", "only devices with this label, as room=hall (may be repeated)")
+}
+
+// labelFlag adds labels to a filter.
+type labelFlag struct{ *deviceapi.Filter }
+
+func (l labelFlag) String() string { return "" }
+
+func (l labelFlag) Type() string { return "key=value" }
+
+func (l labelFlag) Set(text string) error {
+	key, value, err := deviceapi.ParseLabel(text)
+	if err != nil {
+		return err
+	}
+	if l.Labels == nil {
+		l.Labels = map[string]string{}
+	}
+	l.Labels[key] = value
+	return nil
 }
 
 // list prints a row for each property of each device.

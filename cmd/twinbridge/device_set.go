@@ -16,23 +16,44 @@ import (
 
 func setCommand(a *app) *cobra.Command {
 	var wait, validFor time.Duration
-	var insist bool
+	var insist, all bool
+	var f deviceapi.Filter
 	c := a.outputFlag(&cobra.Command{
-		Use: "set NAME PROPERTY=VALUE ...", Short: "Wish that a device does something",
+		Use: "set [NAME] PROPERTY=VALUE ...", Short: "Wish that a device does something, or many do",
 		Long: `Hands in a wish: all of the properties take their values, or none. Without --wait it is told at once whether the wish
-is accepted; with it, what became of it.`,
-		Example: "  twinbridge device set lamp powerstatus=ON --wait 5s\n  twinbridge device set garden/porch level=40 fade=2.5 --for 30s",
-		Args:    cobra.MinimumNArgs(2), ValidArgsFunction: a.completeSet,
+is accepted; with it, what became of it.
+
+With --namespace, --model, --node, --label or --all in the place of NAME each device that fits is asked by itself, and a
+line is printed for each. The exit code is that of the worst: 1 if one refused, 4 if one ended otherwise than applied, 3 if
+one is still pending.`,
+		Example: "  twinbridge device set lamp powerstatus=ON --wait 5s\n  twinbridge device set garden/porch level=40 fade=2.5 --for 30s\n" +
+			"  twinbridge device set --label room=hall powerstatus=OFF --wait 5s",
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: a.completeSet,
 	})
+	filterFlags(c, &f)
+	c.Flags().BoolVar(&all, "all", false, "all devices")
 	c.Flags().DurationVar(&wait, "wait", 0, "wait for the outcome, at most 60s")
 	c.Flags().DurationVar(&validFor, "for", 0, "give up after this time if it was not applied; what was expected before holds again")
 	c.Flags().BoolVar(&insist, "insist", false, "take effect though somebody in the house acted meanwhile")
 	c.RunE = does(func(cmd *cobra.Command, args []string) error {
-		name, err := deviceName(args[0])
-		if err != nil {
-			return err
+		many := all || !f.IsZero()
+		switch {
+		case all && !f.IsZero():
+			return usage("--all: expected either it or --namespace, --model, --node, --label")
+		case many && !strings.Contains(args[0], "="):
+			return usage("%q: expected PROPERTY=VALUE, as the devices are chosen by flags", args[0])
+		case !many && len(args) < 2:
+			return usage("expected NAME PROPERTY=VALUE, or flags that choose devices, as --label room=hall")
 		}
-		values, err := assignments(args[1:])
+		var name twin.Name
+		var err error
+		if !many {
+			if name, err = deviceName(args[0]); err != nil {
+				return err
+			}
+			args = args[1:]
+		}
+		values, err := assignments(args)
 		if err != nil {
 			return err
 		}
@@ -47,6 +68,9 @@ is accepted; with it, what became of it.`,
 			patch.ValidFor = validFor.String()
 		}
 		return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+			if many {
+				return a.setMany(ctx, c, deviceapi.Batch{Select: &f, All: all, Patch: patch}, values, wait)
+			}
 			defer a.progress("waiting for " + name.String())()
 			if patch.Expected, err = typed(ctx, c, name, values); err != nil {
 				return err
@@ -84,13 +108,23 @@ func typed(ctx context.Context, c *deviceapi.Client, name twin.Name, values map[
 	if err != nil {
 		return nil, err
 	}
+	return typedBy([]deviceapi.Device{d}, values)
+}
+
+// typedBy makes JSON of the values, by the types of the first of the devices that has the property.
+func typedBy(devices []deviceapi.Device, values map[string]string) (map[string]deviceapi.Scalar, error) {
 	out := map[string]deviceapi.Scalar{}
 	for _, prop := range slices.Sorted(maps.Keys(values)) {
 		kind := twin.String
-		if p, ok := d.Properties[prop]; ok {
+		for i := range devices {
+			p, ok := devices[i].Properties[prop]
+			if !ok {
+				continue
+			}
 			if err := kind.UnmarshalText([]byte(p.Type)); err != nil {
 				return nil, fmt.Errorf("property %s: %w", prop, err)
 			}
+			break
 		}
 		v, err := twin.ParseText(kind, values[prop])
 		if err != nil {

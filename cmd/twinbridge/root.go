@@ -38,6 +38,8 @@ type app struct {
 	data   string // --data
 	config string // --config
 	server string // --server
+	token  string // --token-file
+	ca     string // --ca
 	output string // -o
 }
 
@@ -117,7 +119,12 @@ Exit codes: 0 applied, or accepted where nobody waits; 1 error; 2 usage; 3 still
 	f.StringVar(&a.data, "data", "", "data folder (default /var/lib/twinbridge for root, else twinbridge in the user's state folder)")
 	f.StringVar(&a.config, "config", "", "configuration file (default twinbridge.yaml in the data folder)")
 	f.StringVar(&a.server, "server", "", "URL of a server to speak to instead of the edge on this machine")
-	root.AddCommand(upCommand(a), edgeCommand(a), cloudCommand(a), joinCommand(a), mapperCommand(a), applyCommand(a), deviceCommand(a), versionCommand(a))
+	f.StringVar(&a.token, "token-file", "", "file with the API token for --server (default $TWINBRIDGE_TOKEN, else token in the data folder)")
+	f.StringVar(&a.ca, "ca", "", "file of certificates (PEM) that vouch for --server (default hub-ca.crt in the data folder, else the system's)")
+	root.AddCommand(
+		upCommand(a), edgeCommand(a), cloudCommand(a), joinCommand(a), mapperCommand(a), applyCommand(a), deviceCommand(a),
+		nodeCommand(a), tokenCommand(a), auditCommand(a), versionCommand(a),
+	)
 	return root
 }
 
