@@ -6,16 +6,38 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 
+	"twinbridge/cloud"
 	"twinbridge/edge"
+	"twinbridge/internal/config"
 	"twinbridge/internal/deviceapi"
 	"twinbridge/twin"
 )
 
-// withClient runs f with a client: of --server if that is given, else of the edge of the data folder.
+// withClient runs f with a client: of --server if that is given; else of the edge of the data folder, or of the hub
+// there; else of the hub that the configuration names.
 func (a *app) withClient(ctx context.Context, f func(context.Context, *deviceapi.Client) error) error {
-	c, err := a.client()
+	data, err := a.folder()
+	if err != nil {
+		return err
+	}
+	return a.with(ctx, data, f, edge.Socket(data), cloud.Socket(data))
+}
+
+// withHub runs f with a client of a hub: of --server, of the data folder, or of the configuration.
+func (a *app) withHub(ctx context.Context, f func(context.Context, *deviceapi.Client) error) error {
+	data, err := a.folder()
+	if err != nil {
+		return err
+	}
+	return a.with(ctx, data, f, cloud.Socket(data))
+}
+
+// with runs f with a client: of --server, of the first of the sockets that is there, or of hub.url.
+func (a *app) with(ctx context.Context, data string, f func(context.Context, *deviceapi.Client) error, sockets ...string) error {
+	c, err := a.client(data, sockets)
 	if err != nil {
 		return err
 	}
@@ -23,26 +45,47 @@ func (a *app) withClient(ctx context.Context, f func(context.Context, *deviceapi
 	return a.advise(f(ctx, c))
 }
 
-func (a *app) client() (*deviceapi.Client, error) {
-	data, err := a.folder()
+func (a *app) client(data string, sockets []string) (*deviceapi.Client, error) {
+	server := a.server
+	if server == "" {
+		for _, s := range sockets {
+			if _, err := os.Lstat(s); err == nil {
+				if a.token != "" || a.ca != "" {
+					return nil, usage("--token-file and --ca are for a hub that is named: expected --server URL beside them")
+				}
+				return deviceapi.NewSocketClient(s), nil
+			}
+		}
+		server = a.hubURL()
+	}
+	if server == "" {
+		if a.token != "" || a.ca != "" {
+			return nil, usage("--token-file and --ca are for a hub that is named: expected --server URL beside them")
+		}
+		return deviceapi.NewSocketClient(sockets[0]), nil // whose error says that nobody is there
+	}
+	o, err := a.clientOptions(data)
 	if err != nil {
 		return nil, err
 	}
-	if a.server != "" {
-		o, err := a.clientOptions(data)
-		if err != nil {
-			return nil, err
-		}
-		c, err := deviceapi.NewClient(a.server, o)
-		if err != nil {
-			return nil, usage("--%w", err)
-		}
-		return c, nil
+	c, err := deviceapi.NewClient(server, o)
+	if err != nil {
+		return nil, usage("--%w", err)
 	}
-	if a.token != "" || a.ca != "" {
-		return nil, usage("--token-file and --ca are for a hub: expected --server URL beside them")
+	return c, nil
+}
+
+// hubURL gives hub.url of the configuration, "" if there is none.
+func (a *app) hubURL() string {
+	_, file, err := a.files()
+	if err != nil {
+		return ""
 	}
-	return deviceapi.NewSocketClient(edge.Socket(data)), nil
+	cfg := defaults()
+	if config.Load(file, &cfg) != nil {
+		return "" // who starts an edge or a hub with it is told
+	}
+	return cfg.Hub.URL
 }
 
 // advise says what to do next where that is not obvious.
@@ -50,7 +93,7 @@ func (a *app) advise(err error) error {
 	var p *deviceapi.Problem
 	switch {
 	case errors.Is(err, deviceapi.ErrNotRunning):
-		return fmt.Errorf("%w: no edge runs on this data folder; start one with: %s edge%s, or name its folder with --data", err, a.called, a.dataFlag())
+		return fmt.Errorf("%w: nothing runs on this data folder; start an edge with: %s edge%s, or name its folder with --data, or a hub with --server URL", err, a.called, a.dataFlag())
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: the socket is its owner's alone; run this as the user of the edge", err)
 	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:

@@ -62,7 +62,7 @@ func nodeCommand(a *app) *cobra.Command {
 func (a *app) nodeDo(use, short string, output bool, do func(context.Context, *deviceapi.Client, string) error) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeNode}
 	c.RunE = does(func(cmd *cobra.Command, args []string) error {
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error { return do(ctx, c, args[0]) })
+		return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error { return do(ctx, c, args[0]) })
 	})
 	if output {
 		return a.outputFlag(c)
@@ -74,7 +74,7 @@ func (a *app) nodeList() *cobra.Command {
 	return a.outputFlag(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the nodes", Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 				list, err := c.Nodes(ctx)
 				if err != nil {
 					return err

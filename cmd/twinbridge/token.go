@@ -20,7 +20,7 @@ func tokenCommand(a *app) *cobra.Command {
 	c.AddCommand(a.tokenList(), a.tokenCreate(), &cobra.Command{
 		Use: "revoke ID", Short: "End a token at once", Args: cobra.ExactArgs(1), ValidArgsFunction: a.completeToken,
 		RunE: does(func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 				if err := c.RevokeToken(ctx, args[0]); err != nil {
 					return err
 				}
@@ -36,7 +36,7 @@ func (a *app) tokenList() *cobra.Command {
 	return a.outputFlag(&cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the tokens, without their secrets", Args: cobra.NoArgs,
 		RunE: does(func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+			return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 				list, err := c.Tokens(ctx)
 				if err != nil {
 					return err
@@ -75,7 +75,7 @@ func (a *app) tokenCreate() *cobra.Command {
 		if cmd.Flags().Changed("expires") {
 			in.ValidFor = expires.String()
 		}
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+		return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 			t, err := c.MakeToken(ctx, in)
 			if err != nil {
 				return err
@@ -117,7 +117,7 @@ func auditCommand(a *app) *cobra.Command {
 		if f.Limit < 1 || f.Limit > 1000 {
 			return usage("--limit: %d: expected 1 to 1000", f.Limit)
 		}
-		return a.withClient(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
+		return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 			page, err := c.Audit(ctx, f)
 			if err != nil {
 				return err

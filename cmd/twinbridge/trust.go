@@ -7,16 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
+	"twinbridge/cloud"
 	"twinbridge/internal/deviceapi"
-)
-
-// Names in the data folder of a hub.
-const (
-	tokenName = "token"
-	caName    = "hub-ca.crt"
 )
 
 // maxTrust bounds what is read of a file with a token or certificates, in bytes.
@@ -27,7 +21,7 @@ func (a *app) clientOptions(data string) (o deviceapi.ClientOptions, err error) 
 	if o.Token, err = a.secret(data); err != nil {
 		return o, err
 	}
-	text, name, err := named(a.ca, filepath.Join(data, caName))
+	text, name, err := named(a.ca, cloud.CAFile(data))
 	if err != nil {
 		return o, fmt.Errorf("--ca: %w", err)
 	}
@@ -46,7 +40,7 @@ func (a *app) secret(data string) (string, error) {
 	if env := strings.TrimSpace(os.Getenv("TWINBRIDGE_TOKEN")); env != "" && a.token == "" {
 		return env, nil
 	}
-	text, name, err := named(a.token, filepath.Join(data, tokenName))
+	text, name, err := named(a.token, cloud.TokenFile(data))
 	if err != nil {
 		return "", fmt.Errorf("--token-file: %w", err)
 	}
