@@ -29,11 +29,13 @@ type NodeConfig struct {
 
 // MQTTConfig is about the broker in this process, and about the one that a mapper speaks to.
 type MQTTConfig struct {
-	Listen   string `yaml:"listen" doc:"Address of the broker in this process, host:port; port 0 takes any free one. On a loopback address everybody may connect; elsewhere user and password are needed"`
-	Broker   string `yaml:"broker" doc:"Broker that the mapper speaks to, as tcp://host:port or ssl://host:port; none means the one in this process, and for a mapper in a process of its own the address of mqtt.listen"`
-	User     string `yaml:"user" doc:"User that a client has to name to the broker in this process, and that the mapper names to its broker; none means that nobody has to"`
-	Password string `yaml:"password" doc:"Password of that user"`
-	CA       string `yaml:"ca" doc:"File with the certificates (PEM) that vouch for a broker with ssl://; none means those of the system"`
+	Listen      string `yaml:"listen" doc:"Address of the broker in this process, host:port; port 0 takes any free one. On a loopback address everybody may connect; elsewhere user and password are needed. Without effect if mqtt.broker is set"`
+	Broker      string `yaml:"broker" doc:"Broker elsewhere that node and mapper speak to, as tcp://host:port or ssl://host:port; then there is none in this process. None means the one in this process, and for a mapper in a process of its own the address of mqtt.listen"`
+	User        string `yaml:"user" doc:"User that a client has to name to the broker in this process, and that node and mapper name to a broker; none means that nobody has to"`
+	Password    string `yaml:"password" doc:"Password of that user. This file must then not be readable by others"`
+	CA          string `yaml:"ca" doc:"File with the certificates (PEM) that vouch for a broker with ssl://; none means those of the system"`
+	Certificate string `yaml:"certificate" doc:"File with the certificate (PEM) that this side shows: the broker in this process to its clients, which then speak TLS, or node and mapper to a broker with ssl://; none means none"`
+	Key         string `yaml:"key" doc:"File with the private key (PEM) of that certificate, not readable by others"`
 }
 
 // MapperSection is about the mapper in this process.
@@ -83,12 +85,17 @@ func (l *Level) UnmarshalText(b []byte) error {
 
 // MapperConfig is what a mapper in a process of its own is told.
 type MapperConfig struct {
-	Node     string
-	Broker   string
-	User     string
-	Password string
-	CA       string
-	Drivers  []string
+	Node        string
+	Broker      string
+	User        string
+	Password    string
+	CA          string
+	Certificate string // shown to the broker
+	Key         string
+	// Own is the certificate of the node's own broker. It is trusted as it is, whatever the name under which the broker is
+	// reached.
+	Own     string
+	Drivers []string
 }
 
 // driverNames are the drivers that there are.
@@ -126,8 +133,8 @@ func (c *Config) Check() error {
 	if err := checkNode(c.Node.Name); err != nil {
 		return err
 	}
-	if c.MQTT.Listen == "" {
-		return &twin.FieldError{Field: "mqtt.listen", Value: "", Want: "host:port, as 127.0.0.1:1883"}
+	if err := c.MQTT.check(); err != nil {
+		return err
 	}
 	if f, ok := asField(local.CheckPage(c.Local.Listen)); ok {
 		return &twin.FieldError{Field: "local.listen", Value: f.Value, Want: f.Want}
@@ -140,14 +147,45 @@ func (c *Config) Check() error {
 	return nil
 }
 
+// CheckFile reports that the file of this configuration gives a secret away to everybody on the machine.
+func (c *Config) CheckFile(path string) error {
+	if c.MQTT.Password == "" {
+		return nil
+	}
+	return checkSecret(path, "mqtt.password stands in it")
+}
+
+func (c *MQTTConfig) check() error {
+	switch {
+	case c.Listen == "" && c.Broker == "":
+		return &twin.FieldError{Field: "mqtt.listen", Value: "", Want: "host:port, as 127.0.0.1:1883"}
+	case c.User == "" && c.Password != "":
+		return &twin.FieldError{Field: "mqtt.user", Value: "", Want: "a user, as mqtt.password is set"}
+	case c.Certificate != "" && c.Key == "":
+		return &twin.FieldError{Field: "mqtt.key", Value: "", Want: "a file, as mqtt.certificate is set"}
+	case c.Certificate == "" && c.Key != "":
+		return &twin.FieldError{Field: "mqtt.certificate", Value: "", Want: "a file, as mqtt.key is set"}
+	}
+	return nil
+}
+
 // ForMapper gives what a mapper in a process of its own needs.
 func (c *Config) ForMapper() MapperConfig {
 	m := MapperConfig{
-		Node: c.Node.Name, Broker: c.MQTT.Broker, User: c.MQTT.User, Password: c.MQTT.Password, CA: c.MQTT.CA,
-		Drivers: c.Mapper.Drivers,
+		Node: c.Node.Name, Broker: c.MQTT.Broker, User: c.MQTT.User, Password: c.MQTT.Password, Drivers: c.Mapper.Drivers,
 	}
 	if m.Broker == "" {
-		m.Broker = "tcp://" + c.MQTT.Listen
+		m.Broker, m.Own = c.MQTT.scheme()+c.MQTT.Listen, c.MQTT.Certificate
+	} else {
+		m.CA, m.Certificate, m.Key = c.MQTT.CA, c.MQTT.Certificate, c.MQTT.Key
 	}
 	return m
+}
+
+// scheme is how the broker in this process is spoken to.
+func (c *MQTTConfig) scheme() string {
+	if c.Certificate != "" {
+		return "ssl://"
+	}
+	return "tcp://"
 }

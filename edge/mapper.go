@@ -2,14 +2,9 @@ package edge
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
 
 	"twinbridge/edge/mapper"
 	"twinbridge/edge/mapper/driver/gpio"
@@ -18,9 +13,6 @@ import (
 	"twinbridge/internal/stage"
 	"twinbridge/twin"
 )
-
-// maxCA bounds a file of certificates, in bytes.
-const maxCA = 1 << 20
 
 // RunMapper is a mapper in a process of its own, until ctx ends. It moves the devices of a node whose broker it can
 // reach; out gets a line for each change of a simulated device.
@@ -60,35 +52,20 @@ func newMapper(cfg MapperConfig, changed func(twin.Name, string, twin.Value), lo
 		}
 	}
 	c := mapper.Config{Node: cfg.Node, Broker: cfg.Broker, User: cfg.User, Password: cfg.Password}
-	if cfg.CA != "" {
-		roots, err := readCA(cfg.CA)
-		if err != nil {
-			return nil, fmt.Errorf("mqtt.ca: %w", err)
-		}
-		c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	var err error
+	if cfg.Own != "" {
+		c.TLS, err = ownTLS(cfg.Own)
+	} else {
+		c.TLS, err = clientTLS(cfg.CA, cfg.Certificate, cfg.Key)
+	}
+	if err != nil {
+		return nil, err
 	}
 	m, err := mapper.New(c, drivers, log)
 	if f, ok := asField(err); ok && f.Field == "broker" {
 		return nil, &twin.FieldError{Field: "mqtt.broker", Value: f.Value, Want: f.Want}
 	}
 	return m, err
-}
-
-func readCA(path string) (*x509.CertPool, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxCA))
-	if err != nil {
-		return nil, err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("read %s: %w", path, errors.New("no certificate (PEM) in it"))
-	}
-	return roots, nil
 }
 
 // reachable gives the address at which a listener can be reached from this machine.

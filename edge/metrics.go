@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 
-	"twinbridge/edge/eventbus"
 	"twinbridge/internal/deviceapi"
 	"twinbridge/internal/metrics"
 	"twinbridge/internal/store"
@@ -15,12 +14,12 @@ import (
 )
 
 // newMetrics shows the numbers that the rooms keep.
-func newMetrics(o *Options, s *twin.Store, file *store.Store, bus *eventbus.Bus) (*metrics.Registry, error) {
+func newMetrics(o *Options, s *twin.Store, file *store.Store, b *bus) (*metrics.Registry, error) {
 	r, err := metrics.New(o.Version)
 	if err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(bus)))
+	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(b)))
 }
 
 func gauge(name, help string, v float64) metrics.Metric {
@@ -76,10 +75,15 @@ func diskNumbers(file *store.Store, s *twin.Store) metrics.Source {
 	}
 }
 
-func busNumbers(bus *eventbus.Bus) metrics.Source {
+func busNumbers(b *bus) metrics.Source {
 	return func(emit func(metrics.Metric)) {
-		st := bus.Stats()
-		emit(gauge("mqtt_clients", "MQTT clients that are connected.", float64(st.Clients)))
+		st := b.stats()
+		connected := 1.0
+		if b.health() != nil {
+			connected = 0
+		}
+		emit(gauge("mqtt_connected", "1 while the node has its MQTT broker; with the one in this process always.", connected))
+		emit(gauge("mqtt_clients", "MQTT clients that are connected to the broker in this process.", float64(st.Clients)))
 		for _, k := range []struct {
 			kind string
 			n    uint64
@@ -95,7 +99,8 @@ func busNumbers(bus *eventbus.Bus) metrics.Source {
 		}
 		emit(counter("mqtt_refused", "Messages of clients on topics that are the edge's.", st.Refused))
 		emit(counter("mqtt_denied", "Connections with a wrong user or password.", st.Denied))
-		emit(counter("mqtt_dropped", "Messages for which a reader had no room.", st.Dropped))
+		emit(counter("mqtt_dropped", "Messages for which a reader, or a broker elsewhere, had no room.", st.Dropped))
+		emit(counter("mqtt_repeated", "Messages that a broker elsewhere delivered twice, and that were taken once.", st.Repeated))
 	}
 }
 

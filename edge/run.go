@@ -2,7 +2,6 @@ package edge
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"twinbridge/edge/devicetwin"
-	"twinbridge/edge/eventbus"
 	"twinbridge/edge/local"
 	"twinbridge/internal/manifest"
 	"twinbridge/internal/stage"
@@ -43,16 +41,16 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defs := newDefinitions(holder.Store, manifest.NewObserved(observedNotes{file}), o.Log)
 
-	bus, err := eventbus.New(o.busConfig(), holder.Store, o.Log)
+	bus, err := o.openBus(holder.Store)
 	if err != nil {
-		return o.listenError("mqtt.listen", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, bus.Close()) }()
+	defer func() { err = errors.Join(err, bus.close()) }()
 	numbers, err := newMetrics(&o, holder.Store, file, bus)
 	if err != nil {
 		return err
 	}
-	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started}
+	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started, Trouble: bus.health}
 	socket := local.New(here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
 	if err := socket.Listen(); err != nil {
 		return err
@@ -69,7 +67,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, readers.close()) }()
 	shown := newShow(o.Out)
-	mover, err := newMapper(o.mapperConfig(bus.Addr().String()), shown.changed, o.Log)
+	mover, err := newMapper(o.mapperConfig(bus.addr), shown.changed, o.Log)
 	if err != nil {
 		return err
 	}
@@ -88,7 +86,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}()
 	twins.Run("store", holder.Run)
 	rims.Run("lamps", shown.run)
-	rims.Run("broker", bus.Run)
+	rims.Run("broker", bus.run)
 	rims.Run("socket", socket.Run)
 	rims.Run("page", page.Run)
 	rims.Run("hub", hub.run)
@@ -102,7 +100,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	select {
 	case <-defs.loaded:
-		o.banner(holder.Store, addresses{bus.Addr().String(), page.Addr(), page.Code(), readers.addr()}, devices)
+		o.banner(holder.Store, addresses{bus.addr, page.Addr(), page.Code(), readers.addr()}, devices)
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
@@ -162,22 +160,11 @@ func (o *Options) listenError(key string, err error) error {
 	return fmt.Errorf("%s: %w%s", key, err, hint)
 }
 
-func (o *Options) busConfig() eventbus.Config {
-	c := eventbus.Config{Listen: o.Config.MQTT.Listen}
-	if user := o.Config.MQTT.User; user != "" {
-		password := []byte(o.Config.MQTT.Password)
-		c.Allow = func(u string, p []byte) bool {
-			return subtle.ConstantTimeCompare([]byte(u), []byte(user))&subtle.ConstantTimeCompare(p, password) == 1
-		}
-	}
-	return c
-}
-
 // mapperConfig is that of the mapper in this process: unless told otherwise it speaks to the broker here.
 func (o *Options) mapperConfig(addr string) MapperConfig {
 	c := o.Config.ForMapper()
 	if o.Config.MQTT.Broker == "" {
-		c.Broker = "tcp://" + reachable(addr)
+		c.Broker = o.Config.MQTT.scheme() + reachable(addr)
 	}
 	return c
 }

@@ -48,7 +48,7 @@ func load(path string) (settings, error) {
 		}
 	}
 	if err == nil {
-		err = errors.Join(cfg.node.Check(), cfg.hub.Check())
+		err = errors.Join(cfg.node.Check(), cfg.hub.Check(), cfg.node.CheckFile(path))
 	}
 	if err != nil {
 		return settings{}, err

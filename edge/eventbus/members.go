@@ -42,7 +42,11 @@ func (d *device) member(v *twin.View, now int64) topic.Device {
 // membership tells the mappers which devices came and went, in messages of a bounded size.
 func (p *protocol) membership(ctx context.Context, added, removed []topic.Device) {
 	t := topic.OfNode(topic.MembershipUpdated, p.store.NodeName())
-	if len(added)+len(removed) == 0 || !p.out.wanted(t.String()) {
+	if len(added)+len(removed) == 0 {
+		return
+	}
+	if !p.out.wanted(t.String()) {
+		p.remember(removed)
 		return
 	}
 	send := func(added, removed []topic.Device) {

@@ -38,6 +38,7 @@ type protocol struct {
 	now   func() time.Time
 
 	answers chan answer // of wishes, until they are durable
+	crew    *crew       // nil where the broker shows who publishes and who subscribes
 
 	mu      sync.Mutex
 	devices map[twin.Name]*device // devices that were told of
@@ -99,7 +100,7 @@ func (p *protocol) handle(ctx context.Context, from *peer, name string, payload 
 		p.members(ctx, t, payload)
 	case topic.MapperLost:
 		// Whose will it is the connection tells; the mapper's id is for brokers that do not show their connections.
-		p.store.ConnLost(from.id)
+		p.mapperLost(from, t.Node)
 	default:
 		// What only the edge says, KubeEdge's inner sync, and time series, which are for others.
 	}
@@ -200,6 +201,7 @@ func (p *protocol) state(from *peer, t topic.Topic, payload []byte) {
 		p.refuse(t, m.EventID, codeOf(err), err)
 		return
 	}
+	from = p.speaker(from, m.Mapper)
 	d := p.find(t.Device)
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -226,6 +228,9 @@ func (p *protocol) refuse(t topic.Topic, event string, code int, err error) {
 	p.stats.refusal(code)
 	reason := clip(err.Error(), maxAnswerReason)
 	p.log.Debug("MQTT message refused", "topic", t.String(), "event", event, "code", code, "reason", reason)
+	if code == topic.CodeNotFound && p.crew != nil {
+		return // at a broker for many it may be another node's device, and that node answers
+	}
 	now := p.millis()
 	switch t.Kind {
 	case topic.TwinUpdate, topic.TwinGet:

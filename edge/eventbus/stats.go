@@ -17,12 +17,14 @@ type Stats struct {
 	Refused               uint64 // publishes of clients on topics on which only the edge speaks
 	Denied                uint64 // connections with a wrong user or password
 	Dropped               uint64 // messages that found no room with a reader
+	Repeated              uint64 // messages that an external broker delivered a second time, and that were not taken again
 }
 
 type counters struct {
 	clients                                         atomic.Int64
 	messages, reports, wishes, states, gets, deltas atomic.Uint64
 	bad, notFound, faults, refused, denied, dropped atomic.Uint64
+	repeated                                        atomic.Uint64
 }
 
 func (c *counters) refusal(code int) {
@@ -41,5 +43,6 @@ func (c *counters) stats() Stats {
 		Clients: c.clients.Load(), Messages: c.messages.Load(), Reports: c.reports.Load(), Wishes: c.wishes.Load(),
 		States: c.states.Load(), Gets: c.gets.Load(), Deltas: c.deltas.Load(), Bad: c.bad.Load(), NotFound: c.notFound.Load(),
 		Faults: c.faults.Load(), Refused: c.refused.Load(), Denied: c.denied.Load(), Dropped: c.dropped.Load(),
+		Repeated: c.repeated.Load(),
 	}
 }

@@ -59,6 +59,7 @@ func (p *protocol) tell(d *device, v *twin.View, event string) {
 	if len(m.Wanted) == 0 {
 		return
 	}
+	p.handed(d.name, m.Wanted)
 	p.publishAll(d.delta, func() []byte {
 		p.stats.deltas.Add(1)
 		m.EventID = p.store.NewID()

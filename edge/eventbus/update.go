@@ -30,9 +30,10 @@ func (p *protocol) update(ctx context.Context, from *peer, t topic.Topic, payloa
 		reports = reports || m.Twins[i].Actual.Set || m.Twins[i].Error != ""
 		wishes = wishes || m.Twins[i].Expected.Set
 	}
+	from = p.speaker(from, m.Mapper)
 	d := p.find(t.Device)
 	d.mu.Lock()
-	if reports && wishes && (d.owner == nil || d.owner.gone.Load() || d.owner == from) {
+	if reports && wishes && (p.crew != nil || d.owner == nil || d.owner.gone.Load() || d.owner == from) {
 		wishes = false // a mapper that says what it has been told (rule 5, owner)
 	}
 	var wait *answer
@@ -44,10 +45,7 @@ func (p *protocol) update(ctx context.Context, from *peer, t topic.Topic, payloa
 	}
 	d.mu.Unlock()
 	if wait != nil {
-		select {
-		case p.answers <- *wait:
-		case <-ctx.Done():
-		}
+		p.answerLater(ctx, wait)
 	}
 }
 

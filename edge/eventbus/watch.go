@@ -2,6 +2,7 @@ package eventbus
 
 import (
 	"context"
+	"errors"
 
 	"twinbridge/edge/eventbus/topic"
 	"twinbridge/twin"
@@ -96,6 +97,7 @@ func (p *protocol) repair(ctx context.Context) {
 	p.lost, p.anew = map[twin.Name]bool{}, false
 	p.mu.Unlock()
 	if anew {
+		p.membership(ctx, nil, p.remembered())
 		names := p.store.Devices()
 		for _, n := range names {
 			p.find(n).announced = nil
@@ -120,6 +122,23 @@ type answer struct {
 	err    error // what was wrong with the report of the same message
 }
 
+// answerLater leaves an answer to answerWishes. If too many wait for the disk, who asked is read more slowly; where all
+// come over one connection, which must not wait for one, it is answered as it stands.
+func (p *protocol) answerLater(ctx context.Context, a *answer) {
+	if p.crew == nil {
+		select {
+		case p.answers <- *a:
+		case <-ctx.Done():
+		}
+		return
+	}
+	select {
+	case p.answers <- *a:
+	default:
+		p.finish(a, errors.New("the disk is slow"))
+	}
+}
+
 // answerWishes answers wishes in the order of their acceptance. Revs count up over all devices, so nobody waits for
 // another one's commit.
 func (p *protocol) answerWishes(ctx context.Context) {
@@ -132,17 +151,22 @@ func (p *protocol) answerWishes(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			r := a.result
-			switch {
-			case err != nil:
-				r.Code, r.Reason = topic.CodeFault, "the wish works, but may be forgotten at a restart: "+err.Error()
-			case a.err != nil:
-				r.Code, r.Reason = topic.CodeBad, clip(a.err.Error(), maxAnswerReason)
-			}
-			if r.Code != 0 {
-				p.stats.refusal(r.Code)
-			}
-			p.out.publish(a.to.String(), r.Encode())
+			p.finish(&a, err)
 		}
 	}
+}
+
+// finish answers a wish; err is why it is not on disk.
+func (p *protocol) finish(a *answer, err error) {
+	r := a.result
+	switch {
+	case err != nil:
+		r.Code, r.Reason = topic.CodeFault, "the wish works, but may be forgotten at a restart: "+err.Error()
+	case a.err != nil:
+		r.Code, r.Reason = topic.CodeBad, clip(a.err.Error(), maxAnswerReason)
+	}
+	if r.Code != 0 {
+		p.stats.refusal(r.Code)
+	}
+	p.out.publish(a.to.String(), r.Encode())
 }

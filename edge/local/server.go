@@ -23,6 +23,8 @@ type Config struct {
 	Socket  string    // path of the socket
 	Version string    // of the program
 	Started time.Time // of the process
+	// Trouble is what is wrong with the node beside its disk, for the health; nil, and a nil error: nothing.
+	Trouble func() error
 }
 
 // Server serves one socket.

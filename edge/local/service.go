@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"twinbridge/internal/deviceapi"
@@ -128,8 +129,17 @@ func (s *service) Health(context.Context) deviceapi.Health {
 		Status: "ok", Version: s.cfg.Version, Node: s.store.NodeName(), Uptime: time.Since(s.cfg.Started).Round(time.Second).String(),
 		Devices: &st.Devices, Online: &st.Online, Pending: &st.Pending,
 	}
+	var troubles []string
 	if err := s.store.DiskError(); err != nil {
-		h.Status, h.Trouble = "degraded", "node: disk: "+err.Error()
+		troubles = append(troubles, "node: disk: "+err.Error())
+	}
+	if s.cfg.Trouble != nil {
+		if err := s.cfg.Trouble(); err != nil {
+			troubles = append(troubles, err.Error())
+		}
+	}
+	if len(troubles) > 0 {
+		h.Status, h.Trouble = "degraded", strings.Join(troubles, "; ")
 	}
 	return h
 }

@@ -72,6 +72,9 @@ func New(cfg Config, drivers map[string]Driver, log *slog.Logger) (*Mapper, erro
 		cfg.Broker = "tcp://" + cfg.Broker
 	}
 	u, err := url.Parse(cfg.Broker)
+	if err == nil && u.User != nil {
+		return nil, &twin.FieldError{Field: "broker", Value: u.Redacted(), Want: "tcp://host:port or ssl://host:port; user and password stand elsewhere"}
+	}
 	if err != nil || u.Port() == "" || !slices.Contains([]string{"tcp", "mqtt", "ssl", "tls", "mqtts"}, u.Scheme) {
 		return nil, &twin.FieldError{Field: "broker", Value: cfg.Broker, Want: "tcp://host:port or ssl://host:port"}
 	}

@@ -481,9 +481,10 @@ func TestMembership(t *testing.T) {
 	h.delta(second, "powerstatus", "ON", "w1", 0)
 	h.heard("report default/second powerstatus=ON wish w1")
 
-	// Told again without a change: nothing happens. Defined anew: opened anew, without going offline, and the node is
-	// asked for what it offered meanwhile.
+	// Told again without a change: the node came back to its broker and has missed what was said meanwhile. Defined anew:
+	// opened anew, without going offline, and the node is asked for what it offered meanwhile.
 	h.update(topic.Membership{Added: []topic.Device{lampNamed("second", "sim", "")}})
+	h.heard("state default/second online", "report default/second powerstatus=ON")
 	h.update(topic.Membership{Added: []topic.Device{lampNamed("second", "sim", `{"delay":"1ms"}`)}})
 	h.heard("state default/second online", "report default/second powerstatus=ON", "ask default/second")
 

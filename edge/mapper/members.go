@@ -19,11 +19,10 @@ type visit struct {
 	l       *link
 	devices context.Context // of the workers; it outlives the connection
 
-	asked    int                // questions for the list of devices
-	parts    []topic.Device     // of the answer to the last one
-	got      int                // parts
-	answered bool               // the whole list is known
-	greeted  map[twin.Name]bool // devices that were told of this connection
+	asked    int            // questions for the list of devices
+	parts    []topic.Device // of the answer to the last one
+	got      int            // parts
+	answered bool           // the whole list is known
 }
 
 // ask asks for the whole list of devices.
@@ -133,13 +132,10 @@ func (v *visit) put(d *topic.Device) {
 	old := m.workers[d.ID]
 	m.mu.RUnlock()
 	if old != nil && old.protocol == protocolOf(d) && sameDefinition(&old.spec, &spec) {
-		if !v.greeted[d.ID] {
-			old.inbox.putResync()
-		}
-		v.greet(d.ID)
+		// Either this is a new connection, or the node tells what it told before: then it is the node that has a new one.
+		old.inbox.putResync()
 		return
 	}
-	v.greet(d.ID)
 	ctx, cancel := context.WithCancel(v.devices)
 	w := newWorker(spec, m.driver(d), m, m.log)
 	w.protocol, w.cancel = protocolOf(d), cancel
@@ -164,14 +160,6 @@ func (v *visit) put(d *topic.Device) {
 	})
 }
 
-// greet notes that a device was told of this connection.
-func (v *visit) greet(n twin.Name) {
-	if v.greeted == nil {
-		v.greeted = map[twin.Name]bool{}
-	}
-	v.greeted[n] = true
-}
-
 // remove lets go of a device that is not this mapper's any more.
 func (v *visit) remove(n twin.Name) {
 	m := v.m
@@ -183,7 +171,6 @@ func (v *visit) remove(n twin.Name) {
 		return
 	}
 	v.l.unsubscribe(topic.Of(topic.TwinDelta, n).String())
-	delete(v.greeted, n)
 	w.dismiss()
 	maps.DeleteFunc(m.leaving, func(_ twin.Name, w *worker) bool {
 		select {

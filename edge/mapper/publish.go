@@ -13,10 +13,11 @@ import (
 // Mapper is the sink of its workers.
 var _ sink = (*Mapper)(nil)
 
-// report sends a report. The key "wish" is there always, so that the node knows that this mapper names wishes (rule 5).
+// report sends a report. The key "wish" is there always, so that the node knows that this mapper names wishes, and the
+// mapper names itself, as its will does: a broker between may not show who speaks (rule 5).
 func (m *Mapper) report(n twin.Name, props map[string]twin.PropReport) bool {
 	id := m.reports.Add(1)
-	up := topic.Update{EventID: "r" + strconv.FormatUint(id, 10), Timestamp: time.Now().UnixMilli(), Twins: make([]topic.Twin, 0, len(props))}
+	up := topic.Update{EventID: "r" + strconv.FormatUint(id, 10), Timestamp: time.Now().UnixMilli(), Twins: make([]topic.Twin, 0, len(props)), Mapper: m.id}
 	for _, name := range slices.Sorted(maps.Keys(props)) {
 		p := props[name]
 		t := topic.Twin{Name: name}
@@ -33,7 +34,7 @@ func (m *Mapper) report(n twin.Name, props map[string]twin.PropReport) bool {
 // state sends the state of a device.
 func (m *Mapper) state(n twin.Name, word string) {
 	id := m.states.Add(1)
-	st := topic.State{EventID: "s" + strconv.FormatUint(id, 10), Timestamp: time.Now().UnixMilli(), State: word}
+	st := topic.State{EventID: "s" + strconv.FormatUint(id, 10), Timestamp: time.Now().UnixMilli(), State: word, Mapper: m.id}
 	m.publish(topic.Of(topic.StateUpdate, n), st.Encode())
 }
 

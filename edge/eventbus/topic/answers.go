@@ -109,7 +109,7 @@ func DecodeState(b []byte) (m State, err error) {
 			m.State, _, err = r.optional("a JSON string")
 			return err
 		}
-		return r.skip()
+		return r.mapper(key, &m.Mapper)
 	})
 	if err == nil && m.State == "" {
 		err = &twin.FieldError{Field: "state", Want: "online, ok, offline, disconnected, unhealthy, error or unknown"}
@@ -126,6 +126,7 @@ func (m *State) Encode() []byte {
 	w.head(m.EventID, m.Timestamp)
 	w.raw(`,"state":`)
 	w.str(m.State)
+	w.mapper(m.Mapper)
 	w.raw("}")
 	return w.b
 }

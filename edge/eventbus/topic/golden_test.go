@@ -19,26 +19,26 @@ var golden = []struct {
 }{
 	{
 		"report", `{"event_id":"u1","timestamp":1700000000000,"twin":{"powerstatus":{"actual":{"value":"ON"},"metadata":{"type":"string"}}}}`,
-		as(DecodeUpdate), &Update{"u1", 1700000000000, []Twin{{Name: "powerstatus", Actual: Value{Set: true, Text: "ON"}, Type: "string"}}},
+		as(DecodeUpdate), &Update{"u1", 1700000000000, []Twin{{Name: "powerstatus", Actual: Value{Set: true, Text: "ON"}, Type: "string"}}, ""},
 	},
 	{
 		"report of the counter mapper", `{"event_id":"","timestamp":0,"twin":{"status":{"actual":{"value":"1"},"metadata":{"type":"Updated"}}}}`,
-		as(DecodeUpdate), &Update{"", 0, []Twin{{Name: "status", Actual: Value{Set: true, Text: "1"}, Type: "Updated"}}},
+		as(DecodeUpdate), &Update{"", 0, []Twin{{Name: "status", Actual: Value{Set: true, Text: "1"}, Type: "Updated"}}, ""},
 	},
 	{
 		"deletion of a key", `{"event_id":"d1","timestamp":1,"twin":{"powerstatus":null}}`,
-		as(DecodeUpdate), &Update{"d1", 1, []Twin{{Name: "powerstatus", Delete: true}}},
+		as(DecodeUpdate), &Update{"d1", 1, []Twin{{Name: "powerstatus", Delete: true}}, ""},
 	},
 	{
 		"report that follows a wish", `{"event_id":"u2","timestamp":1,"twin":{"p":{"actual":{"value":"ON","metadata":{"timestamp":5,"wish":"w1"}}},"q":{"actual":{"value":"3","metadata":{"wish":"","act":true}}}}}`,
 		as(DecodeUpdate), &Update{"u2", 1, []Twin{
 			{Name: "p", Actual: Value{Set: true, Text: "ON", Timestamp: 5, Wish: "w1", HasWish: true}},
 			{Name: "q", Actual: Value{Set: true, Text: "3", HasWish: true, Act: true}},
-		}},
+		}, ""},
 	},
 	{
 		"error of a mapper", `{"event_id":"u3","timestamp":1,"twin":{"p":{"metadata":{"wish":"w1","error":"the relay is stuck"}}}}`,
-		as(DecodeUpdate), &Update{"u3", 1, []Twin{{Name: "p", Wish: "w1", HasWish: true, Error: "the relay is stuck"}}},
+		as(DecodeUpdate), &Update{"u3", 1, []Twin{{Name: "p", Wish: "w1", HasWish: true, Error: "the relay is stuck"}}, ""},
 	},
 	{
 		"result", `{"event_id":"u1","timestamp":9,"twin":{"powerstatus":{"actual":{"value":"ON","metadata":{"timestamp":9}},"optional":true,"metadata":{"type":"string"}}}}`,
@@ -76,7 +76,15 @@ var golden = []struct {
 		}}, []Wanted{{"powerstatus", "OFF"}}},
 	},
 	{"request", `{"event_id":"g1","timestamp":1}`, as(DecodeRequest), &Request{"g1", 1}},
-	{"state", `{"event_id":"s1","timestamp":1,"state":"DISCONNECTED"}`, as(DecodeState), &State{"s1", 1, "DISCONNECTED"}},
+	{"state", `{"event_id":"s1","timestamp":1,"state":"DISCONNECTED"}`, as(DecodeState), &State{"s1", 1, "DISCONNECTED", ""}},
+	{
+		"report of a mapper that names itself", `{"event_id":"r1","timestamp":1,"twin":{"p":{"actual":{"value":"ON","metadata":{"wish":""}}}},"metadata":{"mapper":"tb-mapper-1"}}`,
+		as(DecodeUpdate), &Update{"r1", 1, []Twin{{Name: "p", Actual: Value{Set: true, Text: "ON", HasWish: true}}}, "tb-mapper-1"},
+	},
+	{
+		"state of a mapper that names itself", `{"event_id":"s2","timestamp":1,"state":"online","metadata":{"mapper":"tb-mapper-1"}}`,
+		as(DecodeState), &State{"s2", 1, "online", "tb-mapper-1"},
+	},
 	{
 		"state result", `{"event_id":"s1","timestamp":9,"device":{"name":"lamp0","state":"online","lastOnlineTime":"2026-11-22T05:37:23Z"}}`,
 		as(DecodeStateResult), &StateResult{"s1", 9, 0, "", "lamp0", "online", "2026-11-22T05:37:23Z"},

@@ -2,6 +2,7 @@ package topic
 
 import (
 	"fmt"
+	"strings"
 
 	"twinbridge/twin"
 )
@@ -24,6 +25,7 @@ type Update struct {
 	EventID   string
 	Timestamp int64
 	Twins     []Twin // in the order of the message; at least one
+	Mapper    string // who says it, as in [Lost]; "" of clients that do not name themselves
 }
 
 // Result answers an [Update] with what was taken of it, and a TwinGet with the whole twin.
@@ -78,6 +80,7 @@ type State struct {
 	EventID   string
 	Timestamp int64
 	State     string
+	Mapper    string // as in [Update]
 }
 
 // StateResult answers a [State].
@@ -106,6 +109,37 @@ func (r *reader) base(key string, event *string, timestamp *int64) (ok bool, err
 		return true, err
 	}
 	return false, nil
+}
+
+// MaxMapper bounds the id by which a mapper names itself, in bytes.
+const MaxMapper = 64
+
+// mapper reads the metadata of a message as a whole: the mapper that names itself in it. Another key is skipped.
+func (r *reader) mapper(key string, to *string) error {
+	if key != "metadata" || r.peek() != '{' {
+		return r.skip()
+	}
+	return r.object(func(key string) (err error) {
+		if key != "mapper" {
+			return r.skip()
+		}
+		*to, _, err = r.optional("a string")
+		if err == nil && (len(*to) > MaxMapper || strings.ContainsAny(*to, "/+#")) {
+			err = &twin.FieldError{Field: "metadata.mapper", Value: clip(*to), Want: fmt.Sprintf("at most %d bytes without '/', '+' or '#'", MaxMapper)}
+			*to = ""
+		}
+		return err
+	})
+}
+
+// mapper writes the metadata of a message as a whole.
+func (w *writer) mapper(id string) {
+	if id == "" {
+		return
+	}
+	w.raw(`,"metadata":{"mapper":`)
+	w.str(id)
+	w.raw("}")
 }
 
 // failure reads what an answer that is none carries.
@@ -159,7 +193,7 @@ func DecodeUpdate(b []byte) (m Update, err error) {
 			m.Twins, err = r.twins()
 			return err
 		}
-		return r.skip()
+		return r.mapper(key, &m.Mapper)
 	})
 	if err == nil && len(m.Twins) == 0 {
 		err = &twin.FieldError{Field: "twin", Want: "an object with at least one property"}
@@ -176,6 +210,7 @@ func (m *Update) Encode() []byte {
 	w.head(m.EventID, m.Timestamp)
 	w.raw(`,"twin":`)
 	w.twins(m.Twins)
+	w.mapper(m.Mapper)
 	w.raw("}")
 	return w.b
 }

@@ -29,6 +29,9 @@ func TestCarelessUpdates(t *testing.T) {
 		{"an empty value", `{"twin":{"p":{"actual":{"value":""}}}}`, Update{Twins: []Twin{{Name: "p", Actual: Value{Set: true}}}}},
 		{"any text", `{"twin":{"p":{"actual":{"value":"\"{ü\u00fc\ud83d\ude00}\"\n\/\b"}}}}`, Update{Twins: []Twin{{Name: "p", Actual: Value{Set: true, Text: "\"{üü😀}\"\n/\b"}}}}},
 		{"a wish of null is none", `{"twin":{"p":{"actual":{"value":"ON","metadata":{"wish":null}}}}}`, Update{Twins: []Twin{on}}},
+		{"metadata of others", `{"metadata":{"unit":1},"twin":{"p":{"actual":{"value":"ON"}}}}`, Update{Twins: []Twin{on}}},
+		{"metadata that is none", `{"metadata":7,"twin":{"p":{"actual":{"value":"ON"}}}}`, Update{Twins: []Twin{on}}},
+		{"a mapper of null is none", `{"metadata":{"mapper":null},"twin":{"p":{"actual":{"value":"ON"}}}}`, Update{Twins: []Twin{on}}},
 		{"white space around it", "\r\n {\"twin\" : {\"p\" :\t{\"actual\":{ \"value\":\"ON\"} } } } \n", Update{Twins: []Twin{on}}},
 	} {
 		got, err := DecodeUpdate([]byte(c.text))
@@ -97,6 +100,9 @@ func TestBadUpdates(t *testing.T) {
 		{"a bad unicode escape", `{"event_id":"e","twin":{"p":{"actual":{"value":"\u00g1"}}}}`, "twin.p.actual.value", "e"},
 		{"a bad number", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}}},"n":01}`, "payload", "e"},
 		{"a bad number in a timestamp", `{"event_id":"e","timestamp":1.,"twin":{"p":{"actual":{"value":"1"}}}}`, "timestamp", "e"},
+		{"a mapper that is a number", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}}},"metadata":{"mapper":1}}`, "metadata.mapper", "e"},
+		{"a mapper whose name is too long", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}}},"metadata":{"mapper":"` + strings.Repeat("m", MaxMapper+1) + `"}}`, "metadata.mapper", "e"},
+		{"a mapper that no will can name", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}}},"metadata":{"mapper":"a/b"}}`, "metadata.mapper", "e"},
 		{"something after it", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}}}} {}`, "payload", "e"},
 		{"a comma at the end", `{"event_id":"e","twin":{"p":{"actual":{"value":"1"}},}}`, "twin", "e"},
 		{"single quotes", `{'event_id':'e'}`, "payload", ""},
@@ -131,6 +137,7 @@ func TestBadOthers(t *testing.T) {
 		{"state missing", errOf(DecodeState([]byte(`{"event_id":"e"}`))), "state"},
 		{"state null", errOf(DecodeState([]byte(`{"state":null}`))), "state"},
 		{"state a number", errOf(DecodeState([]byte(`{"state":1}`))), "state"},
+		{"state of a mapper a list", errOf(DecodeState([]byte(`{"state":"ok","metadata":{"mapper":[]}}`))), "metadata.mapper"},
 		{"state nothing", errOf(DecodeState(nil)), "payload"},
 		{"request a string", errOf(DecodeRequest([]byte(`"x"`))), "payload"},
 		{"code a fraction", errOf(DecodeResult([]byte(`{"code":1.5}`))), "code"},

@@ -177,7 +177,7 @@ func Of(k Kind, n twin.Name) Topic { return Topic{Kind: k, Device: n} }
 func OfNode(k Kind, node string) Topic { return Topic{Kind: k, Node: node} }
 
 // Lost makes the topic on which the will of a mapper is published. The mapper is the one with that id, which is its own
-// choice and must hold no '/', '+' or '#'. The will's payload is of no meaning but must not be empty.
+// choice, of at most [MaxMapper] bytes without '/', '+' or '#'. The will's payload is of no meaning but must not be empty.
 func Lost(mapper string) Topic { return Topic{Kind: MapperLost, Node: mapper} }
 
 // As gives the topic of another kind about the same device or node, in the same shape.
