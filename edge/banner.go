@@ -3,7 +3,9 @@ package edge
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +71,7 @@ func (o *Options) switches(b *strings.Builder, name twin.Name, property, mqtt st
 	if port != "1883" {
 		address += " -p " + port
 	}
+	address += o.switchTLS()
 	if o.Config.MQTT.User != "" {
 		address += " -u " + quote(o.Config.MQTT.User) + " -P PASSWORD"
 	}
@@ -77,8 +80,27 @@ func (o *Options) switches(b *strings.Builder, name twin.Name, property, mqtt st
 	fmt.Fprintf(b, "    %s device set %s %s=ON --wait 5s%s\n", o.Program, quote(bare), property, o.dataFlag())
 	fmt.Fprintf(b, "    curl --unix-socket %s -X PATCH -H 'Content-Type: application/json' -d '{\"expected\":{%q:\"OFF\"}}' %s\n",
 		quote(Socket(o.Data)), property, quote("http://edge/v1/devices/"+name.String()+"/expected?wait=5s"))
-	fmt.Fprintf(b, "    mosquitto_pub%s -t %s -m %s\n", address, quote("$hw/events/device/"+name.String()+"/twin/update"), quote(strings.Replace(update, "OFF", "ON", 1)))
+	// A broker in this process with TLS has a name that only the owner of its certificate knows how to reach.
+	if o.Config.MQTT.Broker != "" || o.Config.MQTT.Certificate == "" {
+		fmt.Fprintf(b, "    mosquitto_pub%s -t %s -m %s\n", address, quote("$hw/events/device/"+name.String()+"/twin/update"), quote(strings.Replace(update, "OFF", "ON", 1)))
+	}
 	fmt.Fprintf(b, "Follow it:\n    %s device watch%s\n", o.Program, o.dataFlag())
+}
+
+// switchTLS gives what mosquitto_pub has to be told of an ssl:// broker elsewhere.
+func (o *Options) switchTLS() string {
+	m := &o.Config.MQTT
+	if u, err := url.Parse(m.Broker); err != nil || !slices.Contains([]string{"ssl", "tls", "mqtts"}, u.Scheme) {
+		return ""
+	}
+	text := " --capath /etc/ssl/certs"
+	if m.CA != "" {
+		text = " --cafile " + quote(m.CA)
+	}
+	if m.Certificate != "" {
+		text += " --cert " + quote(m.Certificate) + " --key " + quote(m.Key)
+	}
+	return text
 }
 
 func (o *Options) dataFlag() string {

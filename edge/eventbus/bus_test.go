@@ -92,6 +92,8 @@ type house struct {
 	store *twin.Store
 	disk  *disk
 	bus   *Bus
+	ext   *External // instead of bus
+	proto *protocol
 	addr  string
 	stop  func()
 }
@@ -104,6 +106,27 @@ func newHouse(t testing.TB, names ...string) *house {
 
 // newHouseWith does so with a bus that is changed before it runs.
 func newHouseWith(t testing.TB, change func(*Bus), names ...string) *house {
+	t.Helper()
+	h := newNode(t, names...)
+	var err error
+	if h.bus, err = New(Config{Listen: "127.0.0.1:0"}, h.store, testLog(t)); err != nil {
+		t.Fatal(err)
+	}
+	change(h.bus)
+	h.addr, h.proto = h.bus.Addr().String(), h.bus.protocol
+	h.run(h.bus.Run)
+	for _, s := range names {
+		h.told(s)
+	}
+	return h
+}
+
+func testLog(t testing.TB) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// newNode makes a node with devices and no bus yet.
+func newNode(t testing.TB, names ...string) *house {
 	t.Helper()
 	var n int
 	var mu sync.Mutex
@@ -119,26 +142,21 @@ func newHouseWith(t testing.TB, change func(*Bus), names ...string) *house {
 	h := &house{t: t, disk: &disk{wake: make(chan struct{}, 1)}}
 	h.store = twin.NewStore(node, clock{time.Now()}, h.disk)
 	h.define(names...)
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if h.bus, err = New(Config{Listen: "127.0.0.1:0"}, h.store, log); err != nil {
-		t.Fatal(err)
-	}
-	change(h.bus)
-	h.addr = h.bus.Addr().String()
+	return h
+}
+
+// run runs the bus and the disk until the end of the test, or until stop is called.
+func (h *house) run(bus func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { h.disk.run(ctx, h.store) })
 	wg.Go(func() {
-		if err := h.bus.Run(ctx); err != nil {
-			t.Errorf("the bus ended with %v", err)
+		if err := bus(ctx); err != nil {
+			h.t.Errorf("the bus ended with %v", err)
 		}
 	})
 	h.stop = sync.OnceFunc(func() { cancel(); wg.Wait() })
-	t.Cleanup(h.stop)
-	for _, s := range names {
-		h.told(s)
-	}
-	return h
+	h.t.Cleanup(h.stop)
 }
 
 // told waits until the bus has told what there is to tell of a device.
@@ -153,7 +171,7 @@ func (h *house) told(name string) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		d := h.bus.protocol.find(n)
+		d := h.proto.find(n)
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return d.uid == v.Device.UID && d.offerSeq == v.OfferSeq, "not told of " + name
