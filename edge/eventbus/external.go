@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"slices"
 	"sync"
@@ -129,9 +130,18 @@ func (e *External) note(err error) {
 	before := e.trouble
 	e.trouble = err
 	e.mu.Unlock()
-	if before == nil || before.Error() != err.Error() {
+	if before == nil || gist(before) != gist(err) {
 		e.log.Warn("no connection to the MQTT broker, trying again; devices stay as they are known", "error", err)
 	}
+}
+
+// gist tells errors apart, but not by the port of the connection on which they came.
+func gist(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op + op.Err.Error()
+	}
+	return err.Error()
 }
 
 // serve works over one connection until it breaks, which is the error, or ctx ends.
@@ -176,7 +186,7 @@ func (e *External) send(ctx context.Context, s *session) error {
 			return nil
 		}
 		if err := s.publish(ctx, m); err != nil {
-			return fmt.Errorf("publish: %w", err)
+			return s.why(fmt.Errorf("publish: %w", err))
 		}
 		e.protocol.retell(lost)
 		select {
@@ -206,7 +216,7 @@ func (e *External) publish(topic string, payload []byte) {
 func (e *External) wanted(string) bool { return e.out.isOpen() }
 
 // pause implements publisher.
-func (e *External) pause(ctx context.Context) { e.out.pause(ctx) }
+func (e *External) pause(ctx context.Context) { e.out.pause(ctx, patience) }
 
 // receive takes a message of the broker, in the goroutine that reads the connection.
 func (e *External) receive(s *session, seen *twice, m paho.Message) {
@@ -224,7 +234,8 @@ func (e *External) receive(s *session, seen *twice, m paho.Message) {
 }
 
 // work takes the messages in the order in which they came. There is one goroutine for all, so that a mapper's will is
-// not taken before what it said last; and nothing that it does waits for the disk or a reader.
+// not taken before what it said last. It does not wait for the disk, but for the broker to take the answers: else these
+// would be lost in a flood of questions.
 func (e *External) work(ctx context.Context) {
 	var unknown peer
 	for {
@@ -232,6 +243,7 @@ func (e *External) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case m := <-e.in:
+			e.out.pause(ctx, ownPatience)
 			e.protocol.handle(ctx, &unknown, m.topic, m.payload)
 		}
 	}

@@ -202,12 +202,12 @@ func TestOutbox(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		o.pause(t.Context())
+		o.pause(t.Context(), patience)
 		if time.Since(start) != patience {
 			t.Errorf("the pause took %v, want %v", time.Since(start), patience)
 		}
 		paused := make(chan time.Time)
-		go func() { o.pause(t.Context()); paused <- time.Now() }()
+		go func() { o.pause(t.Context(), patience); paused <- time.Now() }()
 		synctest.Wait()
 		for i := range queueLength {
 			if i == queueLength-lowWater {
@@ -229,7 +229,7 @@ func TestOutbox(t *testing.T) {
 		if _, _, ok := o.take(); ok {
 			t.Error("a message of nobody")
 		}
-		o.pause(t.Context()) // does not wait
+		o.pause(t.Context(), patience) // does not wait
 
 		// Bytes have a bound too, but one message always has room.
 		if !o.put(parcel{"t", make([]byte, maxOut+1)}) || o.put(parcel{"t", []byte("x")}) {
@@ -237,7 +237,7 @@ func TestOutbox(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		o.pause(ctx)
+		o.pause(ctx, patience)
 		o.set(false)
 		if _, _, ok := o.take(); ok {
 			t.Error("messages outlived their connection")

@@ -54,6 +54,16 @@ type sub struct {
 func (h *house) sub(t *testing.T, args ...string) *sub {
 	t.Helper()
 	before := atomic.LoadInt64(&h.bus.broker.server.Info.Subscriptions)
+	s := h.startSub(t, args...)
+	eventually(t, func() (bool, string) {
+		return atomic.LoadInt64(&h.bus.broker.server.Info.Subscriptions) > before, "mosquitto_sub has not subscribed"
+	})
+	return s
+}
+
+// startSub starts mosquitto_sub and does not wait until it has subscribed.
+func (h *house) startSub(t *testing.T, args ...string) *sub {
+	t.Helper()
 	cmd := h.mosquitto("mosquitto_sub", append([]string{"-F", "%r %t %p"}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -75,9 +85,6 @@ func (h *house) sub(t *testing.T, args ...string) *sub {
 		cmd.Process.Kill()
 		<-read
 		cmd.Wait()
-	})
-	eventually(t, func() (bool, string) {
-		return atomic.LoadInt64(&h.bus.broker.server.Info.Subscriptions) > before, "mosquitto_sub has not subscribed"
 	})
 	return s
 }

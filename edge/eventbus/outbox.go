@@ -101,8 +101,8 @@ func (o *outbox) free() {
 	}
 }
 
-// pause waits for a broker that has much to take, for as long as others wait for a slow reader.
-func (o *outbox) pause(ctx context.Context) {
+// pause waits, at most for a while, for a broker that has much to take.
+func (o *outbox) pause(ctx context.Context, most time.Duration) {
 	o.mu.Lock()
 	if !o.crowded(highWater) {
 		o.mu.Unlock()
@@ -113,7 +113,7 @@ func (o *outbox) pause(ctx context.Context) {
 	}
 	low := o.low
 	o.mu.Unlock()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(most)
 	defer limit.Stop()
 	select {
 	case <-ctx.Done():

@@ -167,6 +167,18 @@ func (s *session) publish(ctx context.Context, m parcel) error {
 	}
 }
 
+// why gives the reason why the connection was lost, which tells more than the error of who noticed it.
+func (s *session) why(err error) error {
+	limit := time.NewTimer(lastWords)
+	defer limit.Stop()
+	select {
+	case reason := <-s.broken:
+		return reason
+	case <-limit.C:
+		return err
+	}
+}
+
 // close says goodbye, after what was published before, and ends what waits for the connection.
 func (s *session) close() {
 	close(s.ended)
