@@ -28,7 +28,7 @@ PKG         ?= ./...
 # the broker and the binary are spoken to with other people's programs; the emulated board needs an emulator; the page needs a browser.
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
 NEED_CRASH  := strace=strace
-NEED_PEERS  := mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
+NEED_PEERS  := mosquitto=mosquitto mosquitto_passwd=mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
 NEED_PAGE   := chromium=chromium node=nodejs npm=npm
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
@@ -54,7 +54,7 @@ clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge
 
 ##@ Parts of `make test`
 
-unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto-clients
+unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto, mosquitto-clients
 	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS)
 	go vet -tags board ./...
 	go test -race -timeout 10m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$'),$(PKG))
@@ -63,7 +63,7 @@ unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs
 sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories
 	go test -timeout 60m -count 1 ./internal/simtest -v -seeds $(SEEDS)
 
-e2e: go ## The real binary, driven as people do; installs mosquitto-clients, curl
+e2e: go ## The real binary, driven as people do; installs mosquitto, mosquitto-clients, curl
 	@tools/need "end-to-end tests" $(NEED_PEERS)
 	go test -p 1 -timeout 10m -count 1 $(E2E)
 

@@ -196,8 +196,13 @@ func TestOutsideBrokerAndMapper(t *testing.T) {
 	lamps = startMapper(t, "cellar", m.address())
 	shows(t, h, "porch", "OFF", 5*time.Second)
 
-	// The edge dies, with a wish on its lips.
+	// The edge dies as soon as a wish is on disk.
 	wished(t, h, "porch", "ON")
+	eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api().device(t.Context(), "porch")
+		e := d.Properties["powerstatus"].Expected
+		return err == nil && e != nil && e.Value == "ON" && e.Rev > 0, fmt.Sprint(d, err)
+	})
 	h.kill()
 	h2 := startEdge(t, h.data, nil)
 	shows(t, h2, "porch", "ON", 15*time.Second)
