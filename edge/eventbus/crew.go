@@ -104,6 +104,7 @@ func (p *protocol) connected() {
 	for _, m := range c.mates {
 		m.due = due
 	}
+	clear(c.repeats) // with the offers below their pauses begin anew
 	c.mu.Unlock()
 	names := p.store.Devices()
 	p.mu.Lock()
@@ -144,6 +145,7 @@ func (p *protocol) mend(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
+		again := p.overdue()
 		if !p.out.wanted("") {
 			continue // nobody would hear it, and nobody can be heard
 		}
@@ -151,7 +153,7 @@ func (p *protocol) mend(ctx context.Context) {
 			p.log.Warn("a mapper was not heard since the node came back to its broker; its devices are offline", "mapper", id)
 			p.mapperLost(nil, id)
 		}
-		for _, n := range p.overdue() {
+		for _, n := range again {
 			p.store.Offer(n)
 			p.out.pause(ctx)
 		}

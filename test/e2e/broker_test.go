@@ -291,6 +291,40 @@ func TestOutsideTLS(t *testing.T) {
 	healthy(t, h, http.StatusServiceUnavailable, "certificate signed by unknown authority")
 }
 
+// TestOutsideRules: the access rules of docs/mqtt.md are enough for node and mapper.
+func TestOutsideRules(t *testing.T) {
+	need(t, "mosquitto_passwd")
+	_, rules, _ := strings.Cut(readFile(t, "../../docs/mqtt.md"), "```\nuser node\n")
+	rules, _, found := strings.Cut(rules, "```")
+	if !found {
+		t.Fatal("docs/mqtt.md has no access rules any more")
+	}
+	dir := t.TempDir()
+	acl, passwords := filepath.Join(dir, "acl"), filepath.Join(dir, "passwords")
+	writeFile(t, acl, "user node\n"+rules)
+	writeFile(t, passwords, "")
+	for _, user := range []string{"node", "mapper"} {
+		if r := command(t, "mosquitto_passwd", "-b", passwords, user, "of "+user); r.code != 0 {
+			t.Fatal(r)
+		}
+	}
+	m := startMosquitto(t, "allow_anonymous false", "password_file "+passwords, "acl_file "+acl)
+	config := func(user string) string {
+		return fmt.Sprintf("node:\n  name: cellar\nmapper:\n  enabled: false\nmqtt:\n  broker: tcp://%s\n  user: %s\n  password: of %s\n", m.address(), user, user)
+	}
+	h := configured(t, config("node"))
+	data := t.TempDir()
+	writeConfig(t, data, config("mapper"))
+	lamps := start(t, binary, "mapper", "--data", data)
+	wished(t, h, "porch", "ON")
+	shows(t, h, "porch", "ON", 15*time.Second)
+	lamps.kill()
+	eventually(t, 2*time.Second, func() (bool, string) {
+		d, err := h.api().device(t.Context(), "porch")
+		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
+	})
+}
+
 // TestInsideTLS: the broker in the process shows a certificate; its own mappers trust that, wherever they run.
 func TestInsideTLS(t *testing.T) {
 	need(t, "mosquitto_pub")
