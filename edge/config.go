@@ -172,12 +172,13 @@ func (c *MQTTConfig) check() error {
 // ForMapper gives what a mapper in a process of its own needs.
 func (c *Config) ForMapper() MapperConfig {
 	m := MapperConfig{
-		Node: c.Node.Name, Broker: c.MQTT.Broker, User: c.MQTT.User, Password: c.MQTT.Password, Drivers: c.Mapper.Drivers,
+		Node: c.Node.Name, Broker: c.MQTT.Broker, User: c.MQTT.User, Password: c.MQTT.Password, CA: c.MQTT.CA,
+		Drivers: c.Mapper.Drivers,
 	}
 	if m.Broker == "" {
 		m.Broker, m.Own = c.MQTT.scheme()+c.MQTT.Listen, c.MQTT.Certificate
 	} else {
-		m.CA, m.Certificate, m.Key = c.MQTT.CA, c.MQTT.Certificate, c.MQTT.Key
+		m.Certificate, m.Key = c.MQTT.Certificate, c.MQTT.Key
 	}
 	return m
 }

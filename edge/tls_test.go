@@ -42,7 +42,7 @@ func TestMQTTCheck(t *testing.T) {
 func TestForMapper(t *testing.T) {
 	c := Defaults()
 	c.MQTT.CA, c.MQTT.Certificate, c.MQTT.Key = "ca", "cert", "key"
-	if m := c.ForMapper(); m.Broker != "ssl://127.0.0.1:1883" || m.Own != "cert" || m.Certificate != "" || m.Key != "" || m.CA != "" {
+	if m := c.ForMapper(); m.Broker != "ssl://127.0.0.1:1883" || m.Own != "cert" || m.Certificate != "" || m.Key != "" {
 		t.Errorf("at the broker of the node: %+v", m)
 	}
 	c.MQTT.Broker = "ssl://b:1"

@@ -438,7 +438,7 @@ func TestExternalLongPayload(t *testing.T) {
 	h := at(t, f, "lamp")
 	c := h.connect(two + "/twin/update/result")
 	for _, r := range []struct{ size, code int }{
-		{topic.MaxPayload, 0}, {topic.MaxPayload + 1, topic.CodeBad}, {64 << 20, topic.CodeBad},
+		{topic.MaxPayload, 0}, {topic.MaxPayload + 1, topic.CodeBad}, {16 << 20, topic.CodeBad},
 	} {
 		const frame = `{"event_id":"e","twin":{"powerstatus":{"actual":{"value":"ON"}}},"x":"`
 		c.publish(two+"/twin/update", frame+strings.Repeat("x", r.size-len(frame)-2)+`"}`)
