@@ -73,10 +73,13 @@ func (m *mosquitto) address() string { return net.JoinHostPort(m.host, m.port) }
 func configured(t *testing.T, config string) *home {
 	t.Helper()
 	data := t.TempDir()
-	writeConfig(t, data, config)
+	writeConfig(t, data, config+freePage)
 	writeManifest(t, data, "lamp.yaml", lampManifest)
 	return startEdge(t, data, nil)
 }
+
+// freePage lets edges share the machine whose MQTT stands in their own configuration.
+const freePage = "local:\n  listen: 127.0.0.1:0\n"
 
 // asked gives what /healthz says, with its status.
 func asked(t *testing.T, h *home) (status int, body string) {
@@ -229,7 +232,7 @@ func TestOutsideForeignMapper(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := t.TempDir()
-	writeConfig(t, data, "mqtt:\n  broker: tcp://"+m.address()+"\n")
+	writeConfig(t, data, "mqtt:\n  broker: tcp://"+m.address()+"\n"+freePage)
 	h := startEdge(t, data, nil)
 	if r := h.cli("apply", "-f", manifest); r.code != 0 {
 		t.Fatalf("apply: %v", r)
@@ -347,7 +350,7 @@ func TestInsideTLS(t *testing.T) {
 
 		h.signal(interrupt, 5*time.Second)
 		config = fmt.Sprintf(config, h.port)
-		writeConfig(t, h.data, config+"mapper:\n  enabled: false\n")
+		writeConfig(t, h.data, config+"mapper:\n  enabled: false\n"+freePage)
 		h = startEdge(t, h.data, nil)
 		mapper := t.TempDir()
 		writeConfig(t, mapper, config)
@@ -387,7 +390,7 @@ func TestBadBrokers(t *testing.T) {
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			data := t.TempDir()
-			writeConfig(t, data, "mqtt:\n  "+r.mqtt+"\n")
+			writeConfig(t, data, "mqtt:\n  "+r.mqtt+"\n"+freePage)
 			if err := os.Chmod(filepath.Join(data, "twinbridge.yaml"), r.mode); err != nil {
 				t.Fatal(err)
 			}
