@@ -85,6 +85,23 @@ func (l *link) run(ctx context.Context) error {
 	return errors.Join(err, renewed)
 }
 
+// state tells in words how the link is, "" if the node has joined no hub.
+func (l *link) state() string {
+	hub := l.hub.Load()
+	if hub == nil {
+		return ""
+	}
+	st := hub.Stats()
+	text := "connected"
+	if !st.Connected {
+		text = "away: " + st.Trouble
+	}
+	for _, r := range l.twins.HubRefusals() {
+		text += "; the hub does not take " + r.Name.String() + ": " + r.Reason
+	}
+	return text
+}
+
 // join joins the hub of the same process, if there is one and this node does not know it.
 func (l *link) join(ctx context.Context) error {
 	if l.o.Invite == nil {

@@ -14,12 +14,12 @@ import (
 )
 
 // newMetrics shows the numbers that the rooms keep.
-func newMetrics(o *Options, s *twin.Store, file *store.Store, b *bus) (*metrics.Registry, error) {
+func newMetrics(o *Options, s *twin.Store, file *store.Store, mqtt *bus, hub *link) (*metrics.Registry, error) {
 	r, err := metrics.New(o.Version)
 	if err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(b)))
+	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(mqtt)), r.Add(linkNumbers(hub)))
 }
 
 func gauge(name, help string, v float64) metrics.Metric {
@@ -101,6 +101,22 @@ func busNumbers(b *bus) metrics.Source {
 		emit(counter("mqtt_denied", "Connections with a wrong user or password.", st.Denied))
 		emit(counter("mqtt_dropped", "Messages for which a reader, or a broker elsewhere, had no room.", st.Dropped))
 		emit(counter("mqtt_repeated", "Messages that a broker elsewhere delivered twice, and that were taken once.", st.Repeated))
+	}
+}
+
+func linkNumbers(l *link) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		hub := l.hub.Load()
+		if hub == nil {
+			return // it has joined none
+		}
+		st, up := hub.Stats(), 0.0
+		if st.Connected {
+			up = 1
+		}
+		emit(gauge("hub_connected", "1 while the node has a session with its hub.", up))
+		emit(counter("hub_sessions", "Sessions with the hub that came up.", st.Sessions))
+		emit(gauge("hub_refused", "Definitions of this node that the hub does not take.", float64(len(l.twins.HubRefusals()))))
 	}
 }
 

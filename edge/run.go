@@ -46,11 +46,15 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, bus.close()) }()
-	numbers, err := newMetrics(&o, holder.Store, file, bus)
+	hub, err := newLink(&o, file, holder.Store)
 	if err != nil {
 		return err
 	}
-	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started, Trouble: bus.health}
+	numbers, err := newMetrics(&o, holder.Store, file, bus, hub)
+	if err != nil {
+		return err
+	}
+	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started, Trouble: bus.health, Hub: hub.state}
 	socket := local.New(here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
 	if err := socket.Listen(); err != nil {
 		return err
@@ -68,11 +72,6 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { err = errors.Join(err, readers.close()) }()
 	shown := newShow(o.Out)
 	mover, err := newMapper(o.mapperConfig(bus.addr), shown.changed, o.Log)
-	if err != nil {
-		return err
-	}
-
-	hub, err := newLink(&o, file, holder.Store)
 	if err != nil {
 		return err
 	}

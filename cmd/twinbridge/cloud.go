@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"twinbridge/cloud"
 	"twinbridge/cloud/registry/embedded"
+	"twinbridge/internal/deviceapi"
 )
 
 func cloudCommand(a *app) *cobra.Command {
@@ -36,6 +38,26 @@ key, a certificate authority of its own, and a token for REST in the file token.
 			fmt.Fprintf(a.out, "\nThe configuration is %s, the CA certificate %s,\na token of an admin %s. Ctrl-C stops.\n\n", s.file, r.CAFile, r.Token)
 			fmt.Fprintf(a.out, "ready: %s, %d ms after the start\n", readyText(r), sinceStart(a))
 		})
+	})
+	c.AddCommand(cloudTokenCommand(a))
+	return c
+}
+
+// cloudTokenCommand is node token under the name that stands in the hub's own instructions.
+func cloudTokenCommand(a *app) *cobra.Command {
+	var node string
+	var validFor time.Duration
+	c := a.outputFlag(&cobra.Command{
+		Use: "token", Short: "Make a token with which a node joins, once", Args: cobra.NoArgs,
+		Example: "  twinbridge cloud token --node attic",
+	})
+	c.Flags().StringVar(&node, "node", "", "name of the node")
+	forFlag(c, &validFor)
+	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
+		if node == "" {
+			return usage("--node: expected the name of the node that is to join")
+		}
+		return a.withHub(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error { return a.joinToken(ctx, c, node, validFor) })
 	})
 	return c
 }

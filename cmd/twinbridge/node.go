@@ -15,18 +15,9 @@ func nodeCommand(a *app) *cobra.Command {
 	group(c)
 	var validFor time.Duration
 	token := a.nodeDo("token NAME", "Make a token with which a node joins, once", true, func(ctx context.Context, c *deviceapi.Client, name string) error {
-		t, err := c.JoinToken(ctx, name, validFor)
-		if err != nil {
-			return err
-		}
-		if a.output == "json" {
-			return a.json(t)
-		}
-		fmt.Fprintln(a.out, t.Token)
-		fmt.Fprintf(a.err, "node %s may join with it until %s\n", t.Node, t.Expires.Local().Format(time.DateTime))
-		return nil
+		return a.joinToken(ctx, c, name, validFor)
 	})
-	token.Flags().DurationVar(&validFor, "for", 0, "how long it may be used, at most 1h (default 1h)")
+	forFlag(token, &validFor)
 	c.AddCommand(
 		a.nodeList(),
 		a.nodeDo("get NAME", "Show a node", true, func(ctx context.Context, c *deviceapi.Client, name string) error {
@@ -56,6 +47,24 @@ func nodeCommand(a *app) *cobra.Command {
 		}),
 	)
 	return c
+}
+
+func forFlag(c *cobra.Command, d *time.Duration) {
+	c.Flags().DurationVar(d, "for", 0, "how long it may be used, at most 1h (default 1h)")
+}
+
+// joinToken prints a new join token, alone on standard output.
+func (a *app) joinToken(ctx context.Context, c *deviceapi.Client, node string, validFor time.Duration) error {
+	t, err := c.JoinToken(ctx, node, validFor)
+	if err != nil {
+		return err
+	}
+	if a.output == "json" {
+		return a.json(t)
+	}
+	fmt.Fprintln(a.out, t.Token)
+	fmt.Fprintf(a.err, "node %s may join with it until %s\n", t.Node, t.Expires.Local().Format(time.DateTime))
+	return nil
 }
 
 // nodeDo makes a command about one node.

@@ -115,7 +115,7 @@ func (e *EdgeHub) session(ctx context.Context, hub string) (lasted time.Duration
 	if err != nil {
 		return 0, err
 	}
-	s := NewSession(e.store)
+	s := NewSession(&told{e.store, e.log})
 	pump := wire.NewPump(c, s, true)
 	done := make(chan struct{})
 	var wakes sync.WaitGroup
@@ -181,4 +181,25 @@ func (e *EdgeHub) down(err error) {
 		e.stats.Since = time.Now()
 	}
 	e.stats.Connected, e.stats.Trouble = false, why
+}
+
+// told is the store, with a word in the log about what either side does not take.
+type told struct {
+	*twin.Store
+	log *slog.Logger
+}
+
+// RefusedByHub implements [Twins].
+func (t *told) RefusedByHub(r twin.Refusal) {
+	t.log.Warn("the hub does not take a device of this node", "device", r.Name.String(), "why", r.Reason)
+	t.Store.RefusedByHub(r)
+}
+
+// DefineCloud implements [Twins].
+func (t *told) DefineCloud(d twin.Definition) error {
+	err := t.Store.DefineCloud(d)
+	if err != nil {
+		t.log.Warn("a device of the hub is not taken", "device", d.Device.Name.String(), "why", err)
+	}
+	return err
 }

@@ -25,6 +25,8 @@ type Config struct {
 	Started time.Time // of the process
 	// Trouble is what is wrong with the node beside its disk, for the health; nil, and a nil error: nothing.
 	Trouble func() error
+	// Hub tells how the link to the hub is, "" if the node has joined none; nil: it has not.
+	Hub func() string
 }
 
 // Server serves one socket.

@@ -129,6 +129,9 @@ func (s *service) Health(context.Context) deviceapi.Health {
 		Status: "ok", Version: s.cfg.Version, Node: s.store.NodeName(), Uptime: time.Since(s.cfg.Started).Round(time.Second).String(),
 		Devices: &st.Devices, Online: &st.Online, Pending: &st.Pending,
 	}
+	if s.cfg.Hub != nil {
+		h.Hub = s.cfg.Hub()
+	}
 	var troubles []string
 	if err := s.store.DiskError(); err != nil {
 		troubles = append(troubles, "node: disk: "+err.Error())

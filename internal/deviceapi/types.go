@@ -138,6 +138,7 @@ type Health struct {
 	Devices *int   `json:"devices,omitempty"`
 	Online  *int   `json:"online,omitempty"`
 	Pending *int   `json:"pending,omitempty" doc:"Wishes that have not ended"`
+	Hub     string `json:"hub,omitempty" doc:"Of a node: how the link to its hub is; absent if it has joined none"`
 	Nodes   *int   `json:"nodes,omitempty" doc:"Of a hub"`
 	Away    *int   `json:"nodesAway,omitempty" doc:"Nodes that are not connected"`
 	Trouble string `json:"trouble,omitempty" doc:"What makes it degraded"`
