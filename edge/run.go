@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -35,7 +36,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	devices, err := o.devicesFolder(file.Created())
+	devices, err := o.devicesFolder()
 	if err != nil {
 		return err
 	}
@@ -128,15 +129,18 @@ func openStore(o *Options) (*store.Store, error) {
 	return file, nil
 }
 
-// devicesFolder gives the folder of manifests, with a lamp in it if one was asked for and this is the node's first day.
-func (o *Options) devicesFolder(first bool) (string, error) {
-	dir := o.Config.Devices.Folder
-	if dir != "" {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(o.Data, dir)
-		}
-	} else {
-		dir = filepath.Join(o.Data, devicesName)
+// devicesFolder gives the folder of manifests, with a lamp in it if one was asked for and there was no folder yet.
+func (o *Options) devicesFolder() (string, error) {
+	dir, own := o.Config.Devices.Folder, false
+	switch {
+	case dir == "":
+		dir, own = filepath.Join(o.Data, devicesName), true
+	case !filepath.IsAbs(dir):
+		dir = filepath.Join(o.Data, dir)
+	}
+	_, err := os.Lstat(dir)
+	first := errors.Is(err, fs.ErrNotExist)
+	if own {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", fmt.Errorf("make device folder: %w", err)
 		}
