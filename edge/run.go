@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.Close()) }()
-	page := local.NewPage(o.Config.Local.Listen, here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
+	page := local.NewPage(o.Config.Local.Listen, socket.Handler(), o.Log)
 	if err := page.Listen(); err != nil {
 		return o.listenError("local.listen", err)
 	}

@@ -15,9 +15,6 @@ import (
 	"twinbridge/twin"
 )
 
-// askerPage is who asks for what is wished on the page.
-const askerPage = "page"
-
 // Page serves a page for the browser, and behind a login the same operations as the socket.
 type Page struct {
 	listen string
@@ -26,14 +23,13 @@ type Page struct {
 	l      net.Listener // nil: there is no page
 }
 
-// NewPage makes a page of a store on an address, host:port on loopback; port 0 takes any, "" makes no page. metrics is
-// as for [New].
-func NewPage(listen string, cfg Config, store *twin.Store, defs Definitions, metrics http.Handler, log *slog.Logger) *Page {
+// NewPage makes a page on an address, host:port on loopback; port 0 takes any, "" makes no page. devices is what the
+// socket serves.
+func NewPage(listen string, devices http.Handler, log *slog.Logger) *Page {
 	p := &Page{listen: listen, code: login.NewCode()}
 	door := login.New(login.Config{Accept: func(secret string) (string, string, bool) {
 		return "code", "admin", p.code.Matches(secret)
 	}})
-	devices := deviceapi.New(&service{cfg: cfg, store: store, defs: defs, asker: askerPage}, deviceapi.Options{Version: cfg.Version, Metrics: metrics})
 	p.server = deviceapi.NewServer(pageRoutes(door, devices), log)
 	return p
 }

@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"twinbridge/twin"
 )
@@ -59,13 +58,13 @@ func (b *browser) do(method, path, body string, header ...string) (int, string) 
 // openPage serves the page of a node with a lamp until the test ends.
 func openPage(t *testing.T) (*Page, *twin.Store, *browser) {
 	t.Helper()
-	_, store := newServer(t, "unused")
+	server, store := newServer(t, "unused")
 	name := twin.Name{Namespace: "default", Name: "lamp"}
 	lamp := twin.Device{Name: name, Properties: []twin.Property{{Name: "power", Type: twin.Bool}}}
 	if err := store.Apply(nil, []twin.Device{lamp}); err != nil {
 		t.Fatal(err)
 	}
-	p := NewPage("127.0.0.1:0", Config{Version: "test", Started: time.Now()}, store, noManifests{}, nil, slog.New(slog.DiscardHandler))
+	p := NewPage("127.0.0.1:0", server.Handler(), slog.New(slog.DiscardHandler))
 	if err := p.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,12 +196,11 @@ func TestPagePortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, store := newServer(t, "unused")
-	p := NewPage(l.Addr().String(), Config{}, store, noManifests{}, nil, slog.New(slog.DiscardHandler))
+	p := NewPage(l.Addr().String(), http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err := p.Listen(); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("got %v", err)
 	}
-	none := NewPage("", Config{}, store, noManifests{}, nil, slog.New(slog.DiscardHandler))
+	none := NewPage("", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err := none.Listen(); err != nil || none.Addr() != "" {
 		t.Errorf("no page: %v, %q", err, none.Addr())
 	}

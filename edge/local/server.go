@@ -39,7 +39,7 @@ type Server struct {
 
 // New makes a server of a store. metrics answers /metrics; nil: there are none.
 func New(cfg Config, store *twin.Store, defs Definitions, metrics http.Handler, log *slog.Logger) *Server {
-	s := &service{cfg: cfg, store: store, defs: defs, asker: "local"}
+	s := &service{cfg: cfg, store: store, defs: defs}
 	h := deviceapi.New(s, deviceapi.Options{Version: cfg.Version, Metrics: metrics})
 	return &Server{cfg: cfg, handler: h, log: log}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbridge/internal/deviceapi"
+	"twinbridge/internal/login"
 	"twinbridge/twin"
 )
 
@@ -31,7 +32,6 @@ type service struct {
 	cfg   Config
 	store *twin.Store
 	defs  Definitions
-	asker string // of its wishes
 }
 
 var _ deviceapi.Service = (*service)(nil)
@@ -48,8 +48,17 @@ func (s *service) durable(ctx context.Context) error {
 	return s.store.WaitDurable(ctx, s.store.DecidedRev())
 }
 
-func (s *service) Ask(_ context.Context, name twin.Name, w twin.Wish) (twin.WishView, error) {
-	w.ID, w.Origin, w.Asker = s.store.NewID(), twin.FromLocal, s.asker
+// Who asks for what is wished: somebody at the page, or who may open the socket.
+const (
+	askerPage  = "page"
+	askerLocal = "local"
+)
+
+func (s *service) Ask(ctx context.Context, name twin.Name, w twin.Wish) (twin.WishView, error) {
+	w.ID, w.Origin, w.Asker = s.store.NewID(), twin.FromLocal, askerLocal
+	if _, ok := login.From(ctx); ok {
+		w.Asker = askerPage
+	}
 	return s.store.Ask(name, w)
 }
 
