@@ -37,12 +37,16 @@ E2E         := ./test/e2e/... ./test/readme/...
 PAGE        := ./test/page/...
 BOARD       := ./test/gpio/...
 
+# Schemathesis, in a venv that is named after what pins it.
+API_NEEDS   := test/api/requirements.txt
+VENV        := $(CACHE)/schemathesis/$(shell cksum < $(API_NEEDS) | cut -d' ' -f1)
+
 ##@ The two that matter
 
 run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
 	./bin/twinbridge up --data $(DATA) --demo
 
-test: unit sim e2e page test-gpio ## All tests: unit (race detector), simulation, end to end, the page in a browser, emulated board
+test: unit sim e2e api page test-gpio ## All tests: unit (race detector), simulation, end to end, REST by schemathesis, the page in a browser, emulated board
 
 ##@ Building
 
@@ -66,6 +70,16 @@ sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories
 e2e: go ## The real binary, driven as people do; installs mosquitto, mosquitto-clients, curl
 	@tools/need "end-to-end tests" $(NEED_PEERS)
 	go test -p 1 -timeout 10m -count 1 $(E2E)
+
+api: go $(VENV)/ok ## The hub's REST API against what schemathesis thinks of; installs python3-venv, makes a venv
+	SCHEMATHESIS=$(VENV) go test -timeout 15m -count 1 -v ./test/api
+
+$(VENV)/ok: $(API_NEEDS)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || tools/need "tests of the REST API" python3=python3 /usr/lib/python3/ensurepip=python3-venv
+	rm -rf $(VENV)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(API_NEEDS)
+	touch $@
 
 # The browser is Debian's; what drives it is pinned by test/page/package-lock.json and downloads nothing by itself.
 page: go ## The page for the browser, in Chromium; installs chromium, nodejs, npm (PAGE_SHOTS=folder keeps pictures)
@@ -92,6 +106,7 @@ test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills,
 	$(MAKE) unit
 	$(MAKE) sim SEEDS=20000
 	LONG=1 $(MAKE) e2e
+	LONG=1 $(MAKE) api
 	$(MAKE) page
 	$(MAKE) test-gpio
 	$(MAKE) fuzz
@@ -138,4 +153,5 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e page test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e api page test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e api test-gpio test-long fuzz bench lint fmt vuln go help

@@ -37,6 +37,8 @@ func describe(doc *huma.OpenAPI) {
 		http.StatusUnauthorized:    "Who asks is not known, or the token is not good",
 		http.StatusForbidden:       "The role may not do this",
 		http.StatusTooManyRequests: "Too many attempts with tokens that are not good",
+
+		http.StatusRequestHeaderFieldsTooLarge: "The headers, the path among them, have more than 16 KiB",
 	}
 	for path, item := range doc.Paths {
 		for method, op := range map[string]*huma.Operation{

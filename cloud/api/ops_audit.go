@@ -15,7 +15,7 @@ type auditInput struct {
 	Device string `query:"device" maxLength:"257" example:"default/lamp" doc:"Only what is about this device"`
 	Who    string `query:"who" maxLength:"128" doc:"Only what this token, by name, or person did"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Cursor string `query:"cursor" maxLength:"20" doc:"next of the page before"`
+	Cursor string `query:"cursor" maxLength:"19" pattern:"^[1-9][0-9]*$" doc:"next of the page before"`
 }
 
 type auditOutput struct{ Body deviceapi.Audit }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,5 +186,96 @@ func TestSlowReaderIsCut(t *testing.T) {
 	<-cut.C
 	if _, err := io.Copy(io.Discard, io.LimitReader(c, 64<<20)); err != nil {
 		t.Errorf("the stream was not ended: %v", err)
+	}
+}
+
+// TestWatchGoesOn: who comes back with an id is told what he missed, what is gone too, and no more.
+func TestWatchGoesOn(t *testing.T) {
+	h := newHouse(t)
+	ready := func(id string) (words []string, last string) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := errors.New("ready")
+		err := h.client.WatchAfter(ctx, deviceapi.Filter{}, id, func(e deviceapi.Event) error {
+			if (e.ID == "") != (e.Kind == deviceapi.EventReset) {
+				t.Errorf("%s has the id %q", e.Kind, e.ID)
+			}
+			if e.Kind == deviceapi.EventReady {
+				last = e.ID
+				return done
+			}
+			word := e.Kind
+			if e.Kind != deviceapi.EventReset {
+				word += " " + e.Device.FullName()
+				last = e.ID
+			}
+			words = append(words, word)
+			return nil
+		})
+		if !errors.Is(err, done) {
+			t.Fatalf("the stream ended with %v", err)
+		}
+		return words, last
+	}
+	check := func(got []string, want ...string) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	words, first := ready("")
+	check(words, "device default/lamp", "device default/meter", "device garden/porch")
+	words, id := ready(first)
+	check(words)
+	h.online(porch)
+	words, second := ready(id)
+	check(words, "device garden/porch")
+	if err := h.client.Delete(t.Context(), meter); err != nil {
+		t.Fatal(err)
+	}
+	words, _ = ready(second)
+	check(words, "deleted default/meter")
+	words, _ = ready(first)
+	check(words, "device garden/porch", "deleted default/meter")
+	words, _ = ready("")
+	check(words, "device default/lamp", "device garden/porch")
+	for _, unknown := range []string{"0000000000-1", strings.Split(first, "-")[0] + "-999999"} {
+		words, _ = ready(unknown)
+		check(words, "reset", "device default/lamp", "device garden/porch")
+	}
+	for _, bad := range []string{"x", "x-", "-1x", first + "0000000000000000000000", strings.Repeat("1", 65)} {
+		if got := h.do("GET", "/v1/watch?after="+bad, ""); got.status != 422 || !strings.Contains(string(got.body), "after") {
+			t.Errorf("after=%s: %d %s", bad, got.status, got.body)
+		}
+	}
+	// What a browser says by itself is newer than the URL that it repeats.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://edge/v1/watch?after="+first, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, now := ready("")
+	req.Header.Set("Last-Event-ID", now)
+	res, err := h.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text := make([]byte, 12)
+	if _, err := io.ReadFull(res.Body, text); err != nil || string(text) != "event: ready" {
+		t.Errorf("with Last-Event-ID: %q, %v", text, err)
+	}
+}
+
+// TestBatchAtHome: the node itself takes wishes for many.
+func TestBatchAtHome(t *testing.T) {
+	h := newHouse(t)
+	h.mapper(lamp)
+	h.online(lamp)
+	got, err := h.client.WishMany(t.Context(), deviceapi.Batch{
+		Select: &deviceapi.Filter{Namespace: "default"}, Patch: deviceapi.Patch{Expected: map[string]deviceapi.Scalar{"powerstatus": deviceapi.Scalar(`"ON"`)}},
+	}, 5*time.Second)
+	if err != nil || len(got.Wishes) != 2 || got.Wishes[0].Wish == nil || got.Wishes[0].Wish.Outcome != "applied" || got.Wishes[1].Status != 422 {
+		t.Errorf("got %+v, %v; want lamp applied and meter refused", got, err)
 	}
 }

@@ -34,13 +34,22 @@ func budget() time.Duration {
 	return 40 * time.Second
 }
 
-// excluded are the operations and checks that cannot hold here.
+// excluded are the operations that cannot be tried with the others.
 func excluded() []string {
 	return []string{
-		// An event stream has no end.
-		"--exclude-path", "/v1/watch",
+		"--exclude-path", "/v1/watch", // an event stream has no end
+		"--exclude-path", "/v1/tokens/{id}", // it would make tokens, learn all ids, and end its own; it has a run of its own
 	}
 }
+
+// config widens two checks by a status each. 422 is the answer to what JSON Schema cannot say: names without MQTT's
+// characters, durations, ranges of a device's own, KubeEdge's manifests. 431 comes from the HTTP server, before anything
+// looks at a parameter that is too long.
+const config = `[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429, "5xx"]
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 415, 422, 428, 429, 431, "5xx"]
+`
 
 // run runs schemathesis and gives what it says.
 func run(t *testing.T, base, token, examples string, limit time.Duration, more ...string) (said string, err error) {
@@ -48,14 +57,18 @@ func run(t *testing.T, base, token, examples string, limit time.Duration, more .
 	ctx, cancel := context.WithTimeout(t.Context(), limit+time.Minute)
 	defer cancel()
 	dir := t.TempDir()
+	file := filepath.Join(dir, "schemathesis.toml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	args := append([]string{
-		"run", base + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color", "--request-timeout", "10",
+		"--config-file", file, "run", base + "/openapi.json", "--checks", "all", "--max-examples", examples, "--seed", "1", "--no-color", "--request-timeout", "10",
 		"--generation-database", "none", "--max-time", strconv.Itoa(int(limit.Seconds())),
 	}, more...)
 	if token != "" {
 		args = append(args, "-H", "Authorization: Bearer "+token)
 	}
-	cmd := exec.CommandContext(ctx, program(t), append(args, excluded()...)...)
+	cmd := exec.CommandContext(ctx, program(t), args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -66,9 +79,6 @@ func run(t *testing.T, base, token, examples string, limit time.Duration, more .
 // authFailed is the line with which schemathesis says that it came nowhere, and is content.
 var authFailed = regexp.MustCompile(`(?i)authentication failed|missing authentication`)
 
-// tested is the line that says how much was tried.
-var tested = regexp.MustCompile(`Tested:\s+(\d+)`)
-
 // TestSchemathesis: nothing that it thinks of is answered otherwise than described.
 func TestSchemathesis(t *testing.T) {
 	program(t)
@@ -77,11 +87,16 @@ func TestSchemathesis(t *testing.T) {
 	if os.Getenv("LONG") != "" {
 		examples = "500"
 	}
-	said, err := run(t, base, token, examples, budget())
+	said, err := run(t, base, token, examples, budget(), excluded()...)
 	if err != nil || authFailed.MatchString(said) {
 		t.Fatalf("%v\n%s", err, strings.ReplaceAll(said, token, "TOKEN"))
 	}
-	t.Log(tail(said, 40))
+	t.Log(tail(said, 25))
+	base, token = serve(t)
+	said, err = run(t, base, token, examples, 5*time.Second, "--include-path", "/v1/tokens/{id}")
+	if err != nil || authFailed.MatchString(said) {
+		t.Fatalf("end of a token: %v\n%s", err, strings.ReplaceAll(said, token, "TOKEN"))
+	}
 }
 
 // TestSchemathesisWithoutToken: a stranger comes nowhere, and the warning on which the test above relies is there.
@@ -89,7 +104,7 @@ func TestSchemathesisWithoutToken(t *testing.T) {
 	program(t)
 	base, _ := serve(t)
 	for _, token := range []string{"", "tb_" + strings.Repeat("A", 43)} {
-		said, err := run(t, base, token, "3", 20*time.Second)
+		said, err := run(t, base, token, "1", 5*time.Second, append(excluded(), "--phases", "examples,coverage")...)
 		if !authFailed.MatchString(said) {
 			t.Errorf("with token %q nothing is said of the authentication: %v\n%s", token, err, said)
 		}
