@@ -37,8 +37,6 @@ func describe(doc *huma.OpenAPI) {
 		http.StatusUnauthorized:    "Who asks is not known, or the token is not good",
 		http.StatusForbidden:       "The role may not do this",
 		http.StatusTooManyRequests: "Too many attempts with tokens that are not good",
-
-		http.StatusRequestHeaderFieldsTooLarge: "The headers, the path among them, have more than 16 KiB",
 	}
 	for path, item := range doc.Paths {
 		for method, op := range map[string]*huma.Operation{
@@ -53,6 +51,11 @@ func describe(doc *huma.OpenAPI) {
 			} else {
 				op.Security = []map[string][]string{{scheme: {}}}
 				op.Description = "Role: " + role + ". " + op.Description
+			}
+			// The HTTP server's own answer.
+			op.Responses[strconv.Itoa(http.StatusRequestHeaderFieldsTooLarge)] = &huma.Response{
+				Description: "Path and headers have more than 16 KiB",
+				Content:     map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
 			}
 			problem := op.Responses[strconv.Itoa(http.StatusServiceUnavailable)]
 			for status, text := range answers {

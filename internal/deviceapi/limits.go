@@ -54,6 +54,10 @@ func limit(mux *http.ServeMux, admit func(http.ResponseWriter, *http.Request, st
 				return
 			}
 		}
+		if pattern == "" {
+			unrouted(mux, w, r)
+			return
+		}
 		for key, values := range r.URL.Query() {
 			if key == labelKey && len(values) <= twin.MaxLabels && !slices.Contains(values, "") {
 				continue
@@ -62,10 +66,6 @@ func limit(mux *http.ServeMux, admit func(http.ResponseWriter, *http.Request, st
 				WriteProblem(w, http.StatusUnprocessableEntity, "query: "+clip(key)+": expected one value")
 				return
 			}
-		}
-		if pattern == "" {
-			unrouted(mux, w, r)
-			return
 		}
 		if wantsJSON(r, pattern) {
 			if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !isJSON(kind) {

@@ -68,6 +68,8 @@ func (a *api) modelRoutes(h huma.API) {
 		}
 		return &applyOutput{done}, nil
 	})
+	least := 1
+	h.OpenAPI().Paths["/v1/apply"].Post.RequestBody.Content["application/yaml"].Schema = &huma.Schema{Type: huma.TypeString, MinLength: &least}
 }
 
 func (a *api) listModels(ctx context.Context, in *modelsInput) (*modelsOutput, error) {

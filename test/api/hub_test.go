@@ -155,7 +155,10 @@ func live(ctx context.Context, t testing.TB, reg *embedded.Registry) {
 		if b, due := n.TakeBatch(false); due {
 			n.Committed(b, nil)
 		}
-		if !reg.Current(name, session) { // at first, and when somebody removed the node
+		if _, known := reg.Node(name); !known && session != "" {
+			return // somebody deleted the node, and its certificate would not let it in again
+		}
+		if !reg.Current(name, session) {
 			session = greet(ctx, n, reg, name)
 			continue
 		}
