@@ -51,7 +51,7 @@ func (l *limiter) fail(address string) time.Duration {
 	return 0
 }
 
-// forget makes room.
+// forget makes room, for many at once: it looks at all of them.
 func (l *limiter) forget(now time.Time) {
 	for key, c := range l.counts {
 		if now.Sub(c.begun) >= attemptTime {
@@ -59,7 +59,7 @@ func (l *limiter) forget(now time.Time) {
 		}
 	}
 	for key := range l.counts { // in no order: anybody's
-		if len(l.counts) < maxAddresses {
+		if len(l.counts) < maxAddresses*9/10 {
 			return
 		}
 		delete(l.counts, key)
