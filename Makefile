@@ -154,4 +154,3 @@ help: ## This list
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run test build clean unit sim e2e api page test-gpio test-long fuzz bench lint fmt vuln go help
-.PHONY: run test build clean unit sim e2e api test-gpio test-long fuzz bench lint fmt vuln go help
