@@ -24,8 +24,11 @@ func newMetrics(o *Options, links *cloudhub.Hub) (*metrics.Registry, error) {
 		counter("sessions_fenced", "Sessions that a newer one of the same node ended.", st.Fenced)
 		counter("sessions_denied", "Requests for a session without a good certificate.", st.Denied)
 		counter("sessions_broken", "Sessions that ended because of a message that could not be taken.", st.Broken)
-		gauge("devices", "Devices of all nodes.", float64(len(o.Registry.Devices())))
-		gauge("nodes", "Nodes that are known.", float64(len(o.Registry.Nodes())))
+		held := o.Registry.Stats()
+		gauge("devices", "Devices of all nodes.", float64(held.Devices))
+		gauge("devices_online", "Devices that are online, at nodes that are connected.", float64(held.Online))
+		gauge("wishes_pending", "Wishes without outcome.", float64(held.Pending))
+		gauge("nodes", "Nodes that are known.", float64(held.Nodes))
 		bad := 0.0
 		if o.Registry.DiskError() != nil {
 			bad = 1

@@ -13,13 +13,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"go.uber.org/goleak"
 
 	"twinbridge/internal/config"
 	"twinbridge/internal/manifest"
-	"twinbridge/internal/stage"
 	"twinbridge/twin"
 )
 
@@ -211,27 +209,6 @@ func TestShowDoesNotBlock(t *testing.T) {
 	if n := strings.Count(out.String(), "lamp default/lamp is ON\n"); n != waiting {
 		t.Errorf("%d lines, want %d", n, waiting)
 	}
-}
-
-func TestStage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		failed := make(chan error, 1)
-		s := stage.New(t.Context(), failed)
-		ended := false
-		s.Run("good", func(ctx context.Context) error { <-ctx.Done(); ended = true; return nil })
-		s.Run("bad", func(context.Context) error { return errors.New("broken") })
-		if err := <-failed; err.Error() != "bad: broken" {
-			t.Errorf("got %v", err)
-		}
-		s.Run("early", func(context.Context) error { return nil })
-		if err := <-failed; !strings.HasPrefix(err.Error(), "early: ") {
-			t.Errorf("got %v", err)
-		}
-		s.End()
-		if !ended {
-			t.Error("end did not wait")
-		}
-	})
 }
 
 func TestReachable(t *testing.T) {

@@ -246,6 +246,13 @@ func (s *HubStore) Node(name string) (NodeView, bool) {
 	return s.hub.Node(name)
 }
 
+// Stats counts what the hub holds.
+func (s *HubStore) Stats() HubStats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hub.Stats()
+}
+
 // WatchNodes gives a channel that has a token after anything about a node changed; stop ends that.
 func (s *HubStore) WatchNodes() (c <-chan struct{}, stop func()) {
 	ch := make(chan struct{}, 1)

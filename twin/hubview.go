@@ -1,5 +1,35 @@
 package twin
 
+// HubStats counts what a hub holds now.
+type HubStats struct {
+	Devices int
+	Online  int // of devices whose node is there
+	Pending int // wishes without outcome
+	Nodes   int
+	Away    int // nodes that are not connected
+}
+
+// Stats counts.
+func (h *Hub) Stats() HubStats {
+	s := HubStats{Devices: len(h.devices), Nodes: len(h.nodes)}
+	for _, d := range h.devices {
+		if d.seen == Online && h.connected(d) != nil {
+			s.Online++
+		}
+		for _, w := range d.wishes {
+			if !w.carried {
+				s.Pending++
+			}
+		}
+	}
+	for _, n := range h.nodes {
+		if n.session == "" || !n.ready {
+			s.Away++
+		}
+	}
+	return s
+}
+
 // View gives a device as the hub's readers see it: an unanswered wish shows as pending, else the node's decision.
 func (h *Hub) View(name Name) (View, error) {
 	d, err := h.find(name)

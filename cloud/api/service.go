@@ -121,16 +121,9 @@ func (s *service) Health(ctx context.Context) deviceapi.Health {
 	if identityOf(ctx).who == "" {
 		return h
 	}
-	devices, away := len(s.reg.Devices()), 0
-	nodes := s.reg.Nodes()
-	for i := range nodes {
-		if !nodes[i].Connected {
-			away++
-		}
-	}
-	count := len(nodes)
+	st := s.reg.Stats()
 	h.Version, h.Uptime = s.cfg.Version, s.cfg.Now().Sub(s.cfg.Started).Round(time.Second).String()
-	h.Devices, h.Nodes, h.Away = &devices, &count, &away
+	h.Devices, h.Online, h.Pending, h.Nodes, h.Away = &st.Devices, &st.Online, &st.Pending, &st.Nodes, &st.Away
 	if err != nil {
 		h.Trouble = "hub: disk: " + err.Error()
 	}

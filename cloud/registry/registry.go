@@ -26,6 +26,8 @@ type Registry interface {
 	// DiskError is why the last commit failed; nil if it succeeded.
 	DiskError() error
 
+	// Stats counts what the hub holds.
+	Stats() twin.HubStats
 	// Devices lists the devices, sorted.
 	Devices() []twin.Name
 	// Device gives a device and its twin.
