@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Ask hands in a wish of the house. It is accepted whole, and works at once; or refused whole with a *RefusedError, or
@@ -57,6 +59,12 @@ func (d *device) check(w *Wish) error {
 	if w.ID == "" || len(w.ID) > MaxWishIDLen {
 		return refuse(&FieldError{Field: "id", Value: clip(w.ID), Want: fmt.Sprintf("1 to %d bytes", MaxWishIDLen)})
 	}
+	if !utf8.ValidString(w.ID) || !utf8.ValidString(w.Asker) {
+		return refuse(&FieldError{Field: "id", Value: clip(strconv.QuoteToASCII(w.ID + w.Asker)), Want: "UTF-8 text"})
+	}
+	if len(w.Asker) > MaxAskerLen {
+		return refuse(&FieldError{Field: "asker", Value: clip(w.Asker), Want: fmt.Sprintf("at most %d bytes", MaxAskerLen)})
+	}
 	if w.ValidFor < 0 || w.ValidFor > MaxValidFor {
 		return refuse(&FieldError{Field: "validFor", Value: w.ValidFor.String(), Want: "a duration up to 24h"})
 	}
@@ -75,11 +83,17 @@ func (d *device) check(w *Wish) error {
 		if err := p.Check(w.Values[name]); err != nil {
 			return refuse(err)
 		}
-		total += len(w.Values[name].Text())
+		total += len(name) + len(w.Values[name].Text())
 	}
 	for i := range d.prop {
-		if _, ok := w.Values[d.def.Props[i].Name]; !ok {
-			total += len(d.prop[i].expected.Text())
+		name, e := d.def.Props[i].Name, d.prop[i].expected
+		if _, ok := w.Values[name]; !ok && !e.Absent() {
+			total += len(name) + len(e.Text())
+		}
+	}
+	for name := range w.Guard {
+		if _, ok := w.Values[name]; !ok {
+			total += len(name)
 		}
 	}
 	if total > MaxDeviceState {
@@ -208,7 +222,7 @@ func (n *Node) end(d *device, w *wish, o Outcome, reason string) {
 	if w.rev != 0 || w.number != 0 || n.stepRev != 0 {
 		w.rev = n.decide(d)
 	}
-	w.outcome, w.reason, w.trouble = o, reason, ""
+	w.outcome, w.reason, w.trouble = o, Clip(reason, maxReason), ""
 	if n.stats.Wishes == nil {
 		n.stats.Wishes = map[Outcome]uint64{}
 	}

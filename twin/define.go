@@ -45,6 +45,9 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 			dev.UID = n.cfg.NewID()
 		}
 		r, err := resolveWith(&dev, known)
+		if err == nil {
+			err = checkSize(&dev, known[dev.Model])
+		}
 		if err != nil {
 			return err
 		}
@@ -55,6 +58,9 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 		d := n.devices[name]
 		if m := d.def.Model; !seen[name] && d.def.Definer == DefinedByNode && !m.IsZero() && known[m] != n.models[m] {
 			r, err := resolveWith(&d.def.Device, known)
+			if err == nil {
+				err = checkSize(&d.def.Device, known[m])
+			}
 			if err != nil {
 				defects = append(defects, err)
 				continue

@@ -11,7 +11,7 @@ import (
 // MaxProperties bounds the properties of a device.
 const MaxProperties = 256
 
-// MaxDeviceState bounds the texts of all values of a device together, in bytes.
+// MaxDeviceState bounds what is expected of a device: the names and the texts of all values together, in bytes.
 const MaxDeviceState = 32 << 10
 
 // Definer is the side that owns a definition (rule 6).

@@ -29,6 +29,9 @@ func (h *Hub) Apply(now Now, models []DeviceModel, devices []Device) error {
 	add := func(dev Device, old *hubDevice, move string) error {
 		r, err := resolveWith(&dev, known)
 		if err == nil {
+			err = checkSize(&dev, known[dev.Model])
+		}
+		if err == nil {
 			jobs = append(jobs, job{r, known[dev.Model], old, move})
 		}
 		return err

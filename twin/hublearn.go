@@ -61,7 +61,7 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		h.refuse(n, &def, "its uid is that of "+other.def.Name.String())
 		return nil
 	}
-	if d == nil && len(h.devices) >= MaxHubDevices {
+	if d == nil && (len(h.devices) >= MaxHubDevices || len(n.devices) >= MaxDevices) {
 		h.refuse(n, &def, "the hub has no room for more devices")
 		return nil
 	}
@@ -101,6 +101,9 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 		return nil
 	}
 	r, err := def.Resolve(m.Model)
+	if err == nil {
+		err = checkSize(&def, m.Model)
+	}
 	if err != nil {
 		h.refuse(n, &def, err.Error())
 		return d

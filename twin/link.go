@@ -343,6 +343,9 @@ func (n *Node) defineCloud(def Definition) error {
 		}
 	}
 	r, err := def.Device.Resolve(def.Model)
+	if err == nil {
+		err = checkSize(&def.Device, def.Model)
+	}
 	if err != nil {
 		return err
 	}

@@ -102,15 +102,16 @@ func (e *FieldError) Error() string {
 	return fmt.Sprintf("%s: %q: expected %s", e.Field, e.Value, e.Want)
 }
 
-// clip shortens s for an error message, at a rune border.
-func clip(s string) string {
-	const max = 80
-	if len(s) <= max {
+// clip shortens s for an error message.
+func clip(s string) string { return Clip(s, 80) }
+
+// Clip shortens s to at most that many bytes and "...", at a rune border.
+func Clip(s string, most int) string {
+	if len(s) <= most {
 		return s
 	}
-	cut := max
-	for cut > 0 && s[cut]&0xc0 == 0x80 {
-		cut--
+	for most > 0 && s[most]&0xc0 == 0x80 {
+		most--
 	}
-	return s[:cut] + "..."
+	return s[:most] + "..."
 }

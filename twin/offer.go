@@ -138,7 +138,7 @@ func (n *Node) troubled(d *device, w *wish, reason string) {
 	if d.retryAt == 0 {
 		n.backOff(d)
 	}
-	if w.trouble != reason {
+	if reason = Clip(reason, maxTrouble); w.trouble != reason {
 		w.trouble = reason
 		n.touch(d)
 	}

@@ -1,10 +1,12 @@
 package twin_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"twinbridge/twin"
 )
@@ -138,7 +140,7 @@ func TestWishValuesOutsideText(t *testing.T) {
 
 func zero() float64 { return 0 }
 
-// Sizes: a device's whole state is at most 32 KiB.
+// Sizes: what is expected of a device is at most 32 KiB, names included.
 func TestWishDeviceStateBound(t *testing.T) {
 	many := func(d *twin.Device) {
 		d.Properties = nil
@@ -149,12 +151,80 @@ func TestWishDeviceStateBound(t *testing.T) {
 	r := newLamp(t, nil, many)
 	for i := range 9 {
 		w := twin.Wish{ID: fmt.Sprint("w", i), Origin: twin.FromLocal, Values: map[string]twin.Value{
-			fmt.Sprintf("n%d", i): twin.StringValue(strings.Repeat("x", twin.MaxValueLen)),
+			fmt.Sprintf("n%d", i): twin.StringValue(strings.Repeat("x", twin.MaxValueLen-len("n0"))),
 		}}
 		_, err := r.node.Ask(r.now, lampName, w)
 		if full := i == 8; full != (err != nil) {
 			t.Errorf("wish %d of 4 KiB each: got %v, want refused: %v", i, err, full)
 		}
+	}
+}
+
+// What a hub or another node could not read is refused at the door, with its field.
+func TestUnsendableIsRefused(t *testing.T) {
+	deep := func(n int) json.RawMessage {
+		return json.RawMessage(`{"a":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
+	}
+	prop := func(c json.RawMessage) []twin.Property {
+		return []twin.Property{{Name: "power", Type: twin.String, Visitor: twin.Visitor{Protocol: "sim", Config: c}}}
+	}
+	for _, tc := range []struct {
+		name  string
+		props []twin.Property
+		field string
+	}{
+		{"config nested 30 levels", prop(deep(30)), ""},
+		{"config nested 31 levels", prop(deep(31)), "config"},
+		{"brackets in a string", prop(json.RawMessage(`{"a":"\"` + strings.Repeat("[", 100) + `"}`)), ""},
+		{"config that is not UTF-8", prop(json.RawMessage("{\"a\":\"\xff\"}")), "config"},
+		{"config that is not JSON", prop(json.RawMessage(`{`)), "config"},
+		{"definition too large", prop(json.RawMessage(`"` + strings.Repeat("x", twin.MaxDefinition) + `"`)), "definition"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := newLamp(t, nil, nil)
+			before, had := r.node.Rev(), len(r.node.Names())
+			err := r.node.Apply(r.now, nil, []twin.Device{{Name: twin.Name{Namespace: "default", Name: "other"}, Properties: tc.props}})
+			if got := field(err); got != tc.field {
+				t.Errorf("node: field at fault: got %q (%v), want %q", got, err, tc.field)
+			}
+			if err != nil && (r.node.Rev() != before || len(r.node.Names()) != had) {
+				t.Error("a refused definition changed the node")
+			}
+			h, _ := twin.OpenHub(twin.HubConfig{NewID: func() string { return "id" }}, r.now, nil)
+			err = h.Apply(r.now, nil, []twin.Device{{Name: lampName, Node: "attic", Properties: tc.props}})
+			if got := field(err); got != tc.field {
+				t.Errorf("hub: field at fault: got %q (%v), want %q", got, err, tc.field)
+			}
+			if err != nil && len(h.Names()) != 0 {
+				t.Error("a refused definition changed the hub")
+			}
+		})
+	}
+	r := newLamp(t, nil, nil)
+	_, err := r.node.Ask(r.now, lampName, twin.Wish{
+		ID: "w", Origin: twin.FromLocal, Asker: strings.Repeat("a", 129), Values: map[string]twin.Value{"power": twin.StringValue("ON")},
+	})
+	if got := field(err); got != "asker" {
+		t.Errorf("asker of 129 bytes: field at fault %q (%v)", got, err)
+	}
+}
+
+// The reasons of outcomes and troubles are bounded, at a rune border: mappers write them, and they name properties.
+func TestReasonsAreClipped(t *testing.T) {
+	r := newLamp(t, nil, nil)
+	r.play("ready power=OFF")
+	_, err := r.node.Ask(r.now, lampName, twin.Wish{ID: "w", Origin: twin.FromLocal, Values: map[string]twin.Value{"power": twin.StringValue("ON")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("ä", 5000)
+	_, err = r.node.Report(r.now, lampName, twin.Report{Props: map[string]twin.PropReport{"power": {Wish: "w", Error: long}}, Echo: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := r.node.WishView(lampName, "w")
+	if err != nil || v.Trouble == "" || len(v.Trouble) > 260 || !utf8.ValidString(v.Trouble) {
+		t.Errorf("trouble of %d bytes (valid %v), %v", len(v.Trouble), utf8.ValidString(v.Trouble), err)
 	}
 }
 

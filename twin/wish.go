@@ -44,7 +44,12 @@ func (o Outcome) Ended() bool { return o != Pending && o != "" }
 // Bounds of a wish.
 const (
 	MaxWishIDLen = 128
+	MaxAskerLen  = 128
 	MaxValidFor  = 24 * time.Hour
+	// maxReason and maxTrouble bound texts for people, in bytes: they come from mappers and name properties, and one
+	// that no message to the hub can hold would end every session.
+	maxReason  = 512
+	maxTrouble = 256
 )
 
 // Wish asks for one or more properties of one device to take values. It is accepted or refused whole.

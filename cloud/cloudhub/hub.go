@@ -52,6 +52,7 @@ type Hub struct {
 	mu       sync.Mutex // guards all below
 	ctx      context.Context
 	sessions map[string]*connection
+	coming   int // requests whose session has not begun yet
 	stats    Stats
 }
 
@@ -123,7 +124,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.mu.Lock()
 	ctx := h.ctx
-	full := h.sessions[who.Node] == nil && len(h.sessions) >= h.cfg.Sessions
+	full := h.sessions[who.Node] == nil && len(h.sessions)+h.coming >= h.cfg.Sessions
 	if ctx == nil || full {
 		h.mu.Unlock()
 		w.Header().Set("Retry-After", "5")
@@ -131,9 +132,13 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.running.Add(1)
+	h.coming++
 	h.mu.Unlock()
 	c, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
+		h.mu.Lock()
+		h.coming--
+		h.mu.Unlock()
 		h.running.Done()
 		h.log.Debug("a session did not begin", "node", who.Node, "error", err)
 		return
@@ -154,6 +159,7 @@ func (h *Hub) begin(who Identity, c *websocket.Conn, from string) (*connection, 
 	session := NewSession(who.Node, h.twins) // fences the older one, before anything else is said
 	this := &connection{node: who.Node, from: from, expires: who.Expires, pump: wire.NewPump(c, session, false)}
 	h.sessions[who.Node] = this
+	h.coming--
 	h.stats.Begun++
 	if older != nil {
 		h.stats.Fenced++
@@ -226,8 +232,9 @@ func (h *Hub) sweep() {
 		}
 	}
 	h.mu.Unlock()
-	for _, c := range over {
-		c.pump.Close(wire.CodeRevoked, fmt.Sprintf("the certificate expired at %s", c.expires.UTC().Format(time.RFC3339)))
+	for _, c := range over { // a close may wait for a line that is stuck
+		reason := fmt.Sprintf("the certificate expired at %s", c.expires.UTC().Format(time.RFC3339))
+		h.running.Go(func() { c.pump.Close(wire.CodeRevoked, reason) })
 	}
 }
 

@@ -91,7 +91,7 @@ func (h *Hello) check() error {
 
 func (a *Answer) check() error {
 	if len(a.Program) > maxID {
-		return &twin.FieldError{Field: "program", Value: a.Program[:maxID], Want: "at most 128 bytes"}
+		return &twin.FieldError{Field: "program", Value: shorten(a.Program), Want: "at most 128 bytes"}
 	}
 	if err := id("store", a.Store); err != nil {
 		return err
@@ -167,14 +167,14 @@ func id(field, v string) error {
 
 func optional(field, v string) error {
 	if len(v) > maxID {
-		return &twin.FieldError{Field: field, Value: v[:maxID], Want: "at most 128 bytes"}
+		return &twin.FieldError{Field: field, Value: shorten(v), Want: "at most 128 bytes"}
 	}
 	return nil
 }
 
 func text(field, v string) error {
 	if len(v) > maxText {
-		return &twin.FieldError{Field: field, Value: v[:maxID], Want: "at most 4096 bytes"}
+		return &twin.FieldError{Field: field, Value: shorten(v), Want: "at most 4096 bytes"}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"unicode/utf8"
 
 	"twinbridge/twin"
 )
@@ -67,9 +68,7 @@ func RefusedOf(list []twin.Refusal) *Refused {
 	out := &Refused{Definitions: make([]Refusal, len(list))}
 	for i, r := range list {
 		out.Definitions[i] = Refusal(r)
-		if len(r.Reason) > maxText {
-			out.Definitions[i].Reason = r.Reason[:maxText]
-		}
+		out.Definitions[i].Reason = cut(r.Reason, maxText)
 	}
 	return out
 }
@@ -94,9 +93,21 @@ func DecisionsOf(d twin.Decisions) *Decisions {
 
 func outcomesOf(list []twin.OutcomeTold) (out []Outcome) {
 	for _, o := range list {
+		o.Reason = cut(o.Reason, maxText)
 		out = append(out, Outcome(o))
 	}
 	return out
+}
+
+// cut shortens s to at most that many bytes, at a rune border.
+func cut(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
 }
 
 // Twin gives the decisions as the hub takes them.

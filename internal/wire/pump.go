@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,8 +27,9 @@ const (
 	PingEvery = 10 * time.Second
 	// DeadAfter is how long a connection may be silent until it is taken for dead.
 	DeadAfter = 25 * time.Second
-	// writeTime is how long the other end may take to take a message.
-	writeTime = 10 * time.Second
+	// writeTime is how long the other end may take to take writeChunk bytes: a slow line is not a dead one.
+	writeTime  = 10 * time.Second
+	writeChunk = 16 << 10
 	// closeTime is how long the end of a connection may take.
 	closeTime = time.Second
 )
@@ -101,18 +104,10 @@ func (p *Pump) Run(ctx context.Context) error {
 
 // read takes messages until there are no more.
 func (p *Pump) read() error {
-	alive := func() error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.over {
-			return nil // only the other end's goodbye is waited for
-		}
-		p.heard = time.Now()
-		return p.c.SetReadDeadline(time.Now().Add(DeadAfter))
-	}
-	p.c.SetPongHandler(func(string) error { return alive() })
+	p.heard = time.Now()
+	p.c.SetPongHandler(func(string) error { return p.alive() })
 	p.c.SetPingHandler(func(data string) error {
-		if err := alive(); err != nil {
+		if err := p.alive(); err != nil {
 			return err
 		}
 		// One that finds no room is left out: the next ping comes.
@@ -120,19 +115,20 @@ func (p *Pump) read() error {
 		return nil
 	})
 	for {
-		if err := alive(); err != nil {
+		if err := p.alive(); err != nil {
 			return err
 		}
-		kind, b, err := p.c.ReadMessage()
+		kind, r, err := p.c.NextReader()
 		if err != nil {
 			return readError(err)
-		}
-		if time.Since(p.heard) > DeadAfter { // a process that was stopped reads what lay there, as if it were news
-			return fmt.Errorf("nothing was read for %s", time.Since(p.heard).Round(time.Second))
 		}
 		if kind != websocket.TextMessage {
 			p.refuse(fmt.Errorf("%w is not text", ErrMessage))
 			continue
+		}
+		b, err := p.whole(r)
+		if err != nil {
+			return readError(err)
 		}
 		p.mu.Lock()
 		if p.over {
@@ -147,6 +143,40 @@ func (p *Pump) read() error {
 		}
 		p.Poke()
 	}
+}
+
+// whole reads one message; the read limit bounds it. Each piece shows that the other end is there.
+func (p *Pump) whole(r io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 512)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, p.alive()
+		}
+		if err == nil {
+			err = p.alive()
+		}
+		if err != nil {
+			return nil, err
+		}
+		b = slices.Grow(b, 1)
+	}
+}
+
+// alive notes that the other end was heard. A process that was stopped reads what lay there meanwhile, as if it were
+// news: then the session is over.
+func (p *Pump) alive() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return nil // only the other end's goodbye is waited for
+	}
+	if silent := time.Since(p.heard); silent > DeadAfter {
+		return fmt.Errorf("nothing was read for %s", silent.Round(time.Second))
+	}
+	p.heard = time.Now()
+	return p.c.SetReadDeadline(time.Now().Add(DeadAfter))
 }
 
 func readError(err error) error {
@@ -209,11 +239,30 @@ func (p *Pump) write() {
 		if !ok {
 			continue
 		}
-		_ = p.c.SetWriteDeadline(time.Now().Add(writeTime)) // only a closed connection refuses it, and so the write
-		if err := p.c.WriteMessage(websocket.TextMessage, b); err != nil {
+		if err := p.send(b); err != nil {
 			p.closeWith(0, "", fmt.Errorf("send: %w", err))
 		}
 	}
+}
+
+// send writes one message, a large one in pieces that each have their time.
+func (p *Pump) send(b []byte) error {
+	_ = p.c.SetWriteDeadline(time.Now().Add(writeTime)) // only a closed connection refuses it, and so the write
+	if len(b) <= writeChunk {
+		return p.c.WriteMessage(websocket.TextMessage, b)
+	}
+	w, err := p.c.NextWriter(websocket.TextMessage)
+	if err != nil {
+		return err
+	}
+	for piece := range slices.Chunk(b, writeChunk) {
+		_ = p.c.SetWriteDeadline(time.Now().Add(writeTime))
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	_ = p.c.SetWriteDeadline(time.Now().Add(writeTime))
+	return w.Close()
 }
 
 func (p *Pump) ping(done <-chan struct{}) {
@@ -250,8 +299,5 @@ func (p *Pump) closeWith(code int, reason string, cause error) {
 		return
 	}
 	const most = 120 // bytes of a reason that fit into a control frame
-	if len(reason) > most {
-		reason = reason[:most]
-	}
-	_ = p.c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(closeTime))
+	_ = p.c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, cut(reason, most)), time.Now().Add(closeTime))
 }

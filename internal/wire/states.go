@@ -127,6 +127,11 @@ func checkOutcomes(list []Outcome) error {
 		if len(o.Lost) > twin.MaxProperties {
 			return &twin.FieldError{Field: "lost", Value: "more properties", Want: "at most 256"}
 		}
+		for _, p := range o.Lost {
+			if err := id("lost", p); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -159,8 +164,8 @@ func (o *Observations) check() error {
 	return nil
 }
 
-// halves parts the tombstones from the devices first, which they precede, then either list, then the outcomes of the one
-// device that is left.
+// halves parts the tombstones from the devices first, which they precede, then either list, then what is told of the one
+// that is left.
 func (d *Decisions) halves() (Body, Body, bool) {
 	first, second := Decisions{Store: d.Store}, *d
 	switch g, k := len(d.Gone), len(d.Devices); {
@@ -175,19 +180,36 @@ func (d *Decisions) halves() (Body, Body, bool) {
 		n := len(a.Outcomes) / 2
 		a.Outcomes, a.Removed, b.Outcomes = a.Outcomes[:n], false, b.Outcomes[n:]
 		first.Gone, second.Gone = []Gone{a}, []Gone{b}
-	case k == 1 && len(d.Devices[0].Outcomes) > 0:
-		a, b := d.Devices[0], d.Devices[0]
-		n := len(a.Outcomes) / 2
-		if b.Definition == nil && len(b.Props) == 0 && n == 0 {
+	case k == 1:
+		a, b, ok := d.Devices[0].halves()
+		if !ok {
 			return nil, nil, false
 		}
-		a.Outcomes = a.Outcomes[:n]
-		b.Outcomes, b.Definition, b.Model, b.Props = b.Outcomes[n:], nil, nil, nil
 		first.Devices, second.Devices = []DeviceDecisions{a}, []DeviceDecisions{b}
 	default:
 		return nil, nil, false
 	}
 	return &first, &second, true
+}
+
+// halves parts the definition from the rest, which it precedes, then the properties from the outcomes, then either list.
+func (d *DeviceDecisions) halves() (a, b DeviceDecisions, ok bool) {
+	a, b = *d, *d
+	p, o := len(d.Props), len(d.Outcomes)
+	switch {
+	case (d.Definition != nil || d.Model != nil) && p+o > 0:
+		a.Props, a.Outcomes = nil, nil
+		b.Definition, b.Model = nil, nil
+	case p > 0 && o > 0:
+		a.Outcomes, b.Props = nil, nil
+	case p > 1:
+		a.Props, b.Props = d.Props[:p/2], d.Props[p/2:]
+	case o > 1:
+		a.Outcomes, b.Outcomes = d.Outcomes[:o/2], d.Outcomes[o/2:]
+	default:
+		return a, b, false
+	}
+	return a, b, true
 }
 
 func (o *Observations) halves() (Body, Body, bool) {
@@ -206,9 +228,5 @@ func (o *Observations) halves() (Body, Body, bool) {
 	return &first, &second, true
 }
 
-func shorten(s string) string {
-	if len(s) > 40 {
-		return s[:40]
-	}
-	return s
-}
+// shorten cuts s for an error message.
+func shorten(s string) string { return cut(s, 40) }
