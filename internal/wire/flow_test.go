@@ -57,7 +57,7 @@ func TestFlowNeverStalls(t *testing.T) {
 		ends := [2]*side{{say: rng.IntN(400)}, {say: rng.IntN(400)}}
 		bodies := [2]Body{&Ack{Rev: 1}, &Ack{Rev: 2}}
 		if seed%30 == 0 {
-			bodies[0], ends[0].say = large, 20
+			bodies[0], ends[0].say = large, 8
 		}
 		want := [2]uint64{}
 		for moved := true; moved; {
