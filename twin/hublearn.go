@@ -2,6 +2,7 @@ package twin
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -104,6 +105,9 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 	if err == nil {
 		err = checkSize(&def, m.Model)
 	}
+	if def.Generation < 1 || def.Generation > maxClaimed {
+		err = &FieldError{Field: "generation", Value: fmt.Sprint(def.Generation), Want: "1 to 2^62"}
+	}
 	if err != nil {
 		h.refuse(n, &def, err.Error())
 		return d
@@ -122,10 +126,13 @@ func (h *Hub) learnDefinition(n *hubNode, d *hubDevice, m *DeviceDecisions) *hub
 	return d
 }
 
+// maxClaimed bounds numbers and generations that a node claims: they are counted on from, also for another node.
+const maxClaimed = 1 << 62
+
 // above gives a device's wishes new numbers, above those that its node has dealt with: the hub knew it by another uid, or
 // not at all.
 func (h *Hub) above(d *hubDevice, dealt uint64) {
-	if d.number >= dealt && len(d.wishes) == 0 {
+	if dealt = min(dealt, maxClaimed); d.number >= dealt && len(d.wishes) == 0 {
 		return
 	}
 	d.number = max(d.number, dealt)
