@@ -20,7 +20,7 @@ import (
 
 // town is a hub with two nodes: attic, whose devices are looked at, and barn, which says what it likes.
 type town struct {
-	t     *testing.T
+	t     testing.TB
 	hub   *twin.Hub
 	now   twin.Now
 	disk  map[string]string
@@ -78,7 +78,7 @@ var own, clouds = twin.Name{Namespace: "default", Name: "own"}, twin.Name{Namesp
 
 // newTown makes the hub: attic has a device of its own (uid "own") and one of the cloud's, with a wish each that was
 // offered; barn is connected and has a device of its own.
-func newTown(t *testing.T) *town {
+func newTown(t testing.TB) *town {
 	t.Helper()
 	w := &town{t: t, now: twin.Now{Mono: time.Second, Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}, disk: map[string]string{}}
 	h, err := twin.OpenHub(twin.HubConfig{NewID: func() string { w.ids++; return fmt.Sprint("id", w.ids) }}, w.now, nil)
@@ -279,7 +279,7 @@ func text(body wire.Body) string {
 }
 
 // kinds reads the kinds of messages from the source of wire.
-func kinds(t *testing.T) (out []string) {
+func kinds(t testing.TB) (out []string) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/wire/message.go", nil, 0)
 	if err != nil {

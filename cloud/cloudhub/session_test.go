@@ -77,7 +77,7 @@ func some[T any](list *[]T, most int) []T {
 
 // peer is the other end of a session, which numbers what it says.
 type peer struct {
-	t     *testing.T
+	t     testing.TB
 	s     wire.End
 	flow  wire.Flow
 	heard uint64
