@@ -89,7 +89,9 @@ func (h *Hub) supersede(d *hubDevice, w *hubWish) {
 func (h *Hub) end(d *hubDevice, w *hubWish, o Outcome, reason, by string, lost []string) {
 	d.wishes = slices.DeleteFunc(d.wishes, func(x *hubWish) bool { return x == w })
 	w.outcome, w.reason, w.by, w.lost = o, reason, by, lost
-	d.ended = append(d.ended, w)
+	if !w.carried { // nobody asked for it, and a node that comes with other stores again and again would push out what was
+		d.ended = append(d.ended, w)
+	}
 	if extra := len(d.ended) - KeptOutcomes; extra > 0 {
 		d.ended = slices.Delete(d.ended, 0, extra)
 	}

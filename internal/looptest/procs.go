@@ -39,7 +39,11 @@ func (p *hubProc) start() error {
 		return err
 	}
 	ctl := devicecontroller.New(reg)
-	p.hub = cloudhub.New(cloudhub.Config{Identify: identify, Sessions: p.w.sessions}, ctl, slog.New(slog.DiscardHandler))
+	out := p.w.out
+	if out == nil {
+		out = slog.New(slog.DiscardHandler)
+	}
+	p.hub = cloudhub.New(cloudhub.Config{Identify: identify, Sessions: p.w.sessions}, ctl, out)
 	mux := http.NewServeMux()
 	mux.Handle(wire.Path, p.hub)
 	p.srv = p.w.net.server(mux)

@@ -3,6 +3,7 @@ package looptest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type world struct {
 	later    []step
 	sessions int // that the hub takes at a time
 	asks     sync.WaitGroup
+	out      *slog.Logger // the hub's; nil: silence
 
 	mu    sync.Mutex
 	trace []string
@@ -122,12 +124,17 @@ func Run(seed uint64) (r Result) {
 	if !w.failed() {
 		w.final()
 	}
+	w.end()
+	return Result{Seed: seed, Fault: w.fault, Trace: w.trace, Seen: w.seen}
+}
+
+// end stops everything.
+func (w *world) end() {
 	w.asks.Wait()
 	for _, p := range w.nodes {
 		p.crash()
 	}
 	w.hub.crash()
-	return Result{Seed: seed, Fault: w.fault, Trace: w.trace, Seen: w.seen}
 }
 
 func newWorld(seed uint64) (*world, error) {
@@ -168,20 +175,9 @@ func (w *world) setup() {
 	model := w.model()
 	var clouds []twin.Device
 	for _, name := range []string{"attic", "barn"} {
-		p := &nodeProc{w: w, name: name, file: newFile(w.between(0, 5*time.Millisecond))}
-		w.nodes = append(w.nodes, p)
+		p := w.addNode(name)
 		for _, kind := range []string{"own", "cloudy"} {
-			l := &lamp{
-				w: w, name: twin.Name{Namespace: name, Name: kind}, node: p, echo: w.chance(60), slow: 120 * time.Millisecond,
-				rng: rand.New(rand.NewPCG(w.rng.Uint64(), 1)), real: map[string]twin.Value{}, past: map[string][]moment{}, hands: make(chan struct{}, 1),
-			}
-			if l.echo && w.chance(40) {
-				l.slow = 2 * time.Second
-			}
-			for _, prop := range props {
-				l.set(prop, w.value(prop))
-			}
-			w.lamps = append(w.lamps, l)
+			l := w.addLamp(p, kind)
 			if kind == "cloudy" {
 				clouds = append(clouds, twin.Device{Name: l.name, Model: model[0].Name, Node: name})
 			}
@@ -193,6 +189,28 @@ func (w *world) setup() {
 	defer stop()
 	w.must(w.hub.reg.Apply(ctx, model, clouds), "a definition of the cloud's")
 	w.pass(w.between(time.Second, 8*time.Second))
+}
+
+func (w *world) addNode(name string) *nodeProc {
+	p := &nodeProc{w: w, name: name, file: newFile(w.between(0, 5*time.Millisecond))}
+	w.nodes = append(w.nodes, p)
+	return p
+}
+
+// addLamp hangs a lamp of some habit on a node.
+func (w *world) addLamp(p *nodeProc, kind string) *lamp {
+	l := &lamp{
+		w: w, name: twin.Name{Namespace: p.name, Name: kind}, node: p, echo: w.chance(60), slow: 120 * time.Millisecond,
+		rng: rand.New(rand.NewPCG(w.rng.Uint64(), 1)), real: map[string]twin.Value{}, past: map[string][]moment{}, hands: make(chan struct{}, 1),
+	}
+	if l.echo && w.chance(40) {
+		l.slow = 2 * time.Second
+	}
+	for _, prop := range props {
+		l.set(prop, w.value(prop))
+	}
+	w.lamps = append(w.lamps, l)
+	return l
 }
 
 // live lets a number of random things happen.
