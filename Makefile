@@ -20,6 +20,7 @@ CACHE       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/twinbridge
 TOOLS       := $(CACHE)/tools/$(shell cat tools/go.mod tools/go.sum | cksum | cut -d' ' -f1)
 
 SEEDS       ?= 2000
+LOOPS       ?= 200
 FUZZTIME    ?= 60s
 DATA        ?= ./.twinbridge
 PKG         ?= ./...
@@ -61,11 +62,13 @@ clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge
 unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto, mosquitto-clients
 	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS)
 	go vet -tags board ./...
-	go test -race -timeout 10m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$'),$(PKG))
+	go test -race -timeout 10m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$' -e '/internal/looptest$$'),$(PKG))
 
 # The simulation runs in one thread, where the race detector would find nothing and take ten times as long.
-sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories
+sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories; of the link's loops: LOOPS=200
+	@tools/need "the simulation" $(NEED_RACE)
 	go test -timeout 60m -count 1 ./internal/simtest -v -seeds $(SEEDS)
+	go test -race -timeout 60m -count 1 ./internal/looptest -v -runs $(LOOPS)
 
 e2e: go ## The real binary, driven as people do; installs mosquitto, mosquitto-clients, curl
 	@tools/need "end-to-end tests" $(NEED_PEERS)
@@ -102,9 +105,9 @@ test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU,
 
 ##@ Longer
 
-test-long: ## Everything of `make test` and more of it: 20,000 seeds, 200 kills, races in the binary, each fuzz target 60 s
+test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loops, 200 kills, races in the binary, each fuzz target 60 s
 	$(MAKE) unit
-	$(MAKE) sim SEEDS=20000
+	$(MAKE) sim SEEDS=20000 LOOPS=2000
 	LONG=1 $(MAKE) e2e
 	LONG=1 $(MAKE) api
 	$(MAKE) page

@@ -174,6 +174,7 @@ func TestPumpCarries(t *testing.T) {
 			p.hub.tell(want...)
 			p.run("node", "hub")
 			time.Sleep(5 * time.Minute)
+			synctest.Wait()
 			for _, s := range []*script{p.house, p.hub} {
 				if !slices.EqualFunc(s.heard, want, func(a, b []byte) bool { return string(a) == string(b) }) {
 					t.Errorf("rate %d: %d messages came, want %d", rate, len(s.heard), len(want))
