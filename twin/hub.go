@@ -12,6 +12,7 @@ const (
 	MaxHubDevices = 200000
 	MaxHubNodes   = 20000
 	maxPast       = 256 // removed devices whose outcomes stay readable
+	maxFormer     = 8   // earlier stores of one node that are remembered
 	maxRefusals   = 64  // definitions of one node that were not taken, and are told to it
 )
 
@@ -56,8 +57,9 @@ type hubNode struct {
 	Store       string // the node's store under which views and seen revs count
 	LastRev     uint64
 	LastOpening string
-	Version     string    // of the node's program, as it last said
-	Since       time.Time // when it came or went
+	Former      []StoreMark // earlier stores of the node
+	Version     string      // of the node's program, as it last said
+	Since       time.Time   // when it came or went
 
 	session  string // "" : away
 	ready    bool   // hellos are exchanged, both stores known

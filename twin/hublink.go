@@ -36,7 +36,7 @@ func (h *Hub) Hello(node, session string) (HubHello, bool) {
 		h.waiting[node] = true
 		return HubHello{}, false
 	}
-	return HubHello{HubStore: n.Epoch, Session: n.session, NodeStore: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening}, true
+	return HubHello{HubStore: n.Epoch, Session: n.session, NodeStore: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Former: n.Former}, true
 }
 
 // Current reports whether that is the node's present session.
@@ -86,6 +86,7 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) string {
 	}
 	if n.Store != nh.NodeStore {
 		had := n.Store != ""
+		n.leave(nh.NodeStore)
 		n.Store, n.LastRev, n.LastOpening, n.ackRev = nh.NodeStore, 0, "", 0
 		for _, name := range slices.SortedFunc(maps.Keys(n.devices), Name.Compare) {
 			switch d := h.devices[name]; {
@@ -104,6 +105,17 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) string {
 	h.dueAll(n)
 	h.changeAll(n)
 	return ""
+}
+
+// leave remembers up to where the present store is known, for its disk may come back after that of the next one.
+func (n *hubNode) leave(next string) {
+	n.Former = slices.DeleteFunc(n.Former, func(m StoreMark) bool { return m.Store == n.Store || m.Store == next })
+	if n.LastRev > 0 {
+		n.Former = append(n.Former, StoreMark{n.Store, n.LastRev, n.LastOpening})
+	}
+	if extra := len(n.Former) - maxFormer; extra > 0 {
+		n.Former = slices.Delete(n.Former, 0, extra)
+	}
 }
 
 // issued reports whether this hub gave that number to that wish, as far as it can know.

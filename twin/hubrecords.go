@@ -64,14 +64,15 @@ type hubPastRecord struct {
 }
 
 type hubNodeRecord struct {
-	Name        string    `json:"name"`
-	Epoch       string    `json:"epoch"`
-	Store       string    `json:"store,omitempty"`
-	LastRev     uint64    `json:"lastRev,omitempty"`
-	LastOpening string    `json:"lastOpening,omitempty"`
-	Version     string    `json:"version,omitempty"`
-	Since       time.Time `json:"since,omitzero"`
-	Here        bool      `json:"here,omitempty"`
+	Name        string      `json:"name"`
+	Epoch       string      `json:"epoch"`
+	Store       string      `json:"store,omitempty"`
+	LastRev     uint64      `json:"lastRev,omitempty"`
+	LastOpening string      `json:"lastOpening,omitempty"`
+	Former      []StoreMark `json:"former,omitempty"`
+	Version     string      `json:"version,omitempty"`
+	Since       time.Time   `json:"since,omitzero"`
+	Here        bool        `json:"here,omitempty"`
 }
 
 // HubBatch is what one transaction of the hub makes durable.
@@ -135,7 +136,7 @@ func (h *Hub) encode(key string) []byte {
 	switch prefix + "/" {
 	case prefixHubNode:
 		if n := h.nodes[rest]; n != nil {
-			v = &hubNodeRecord{Name: n.Name, Epoch: n.Epoch, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Version: n.Version, Since: n.Since, Here: n.ready}
+			v = &hubNodeRecord{Name: n.Name, Epoch: n.Epoch, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Former: n.Former, Version: n.Version, Since: n.Since, Here: n.ready}
 		}
 	case prefixHubDev:
 		if d := h.devices[mustName(rest)]; d != nil {
@@ -226,7 +227,7 @@ func (h *Hub) load(r Record, now Now) error {
 		}
 		n := newHubNode(nr.Name)
 		n.Epoch, n.Store, n.LastRev, n.LastOpening, n.ackRev = nr.Epoch, nr.Store, nr.LastRev, nr.LastOpening, nr.LastRev
-		n.Version, n.Since = nr.Version, nr.Since
+		n.Former, n.Version, n.Since = nr.Former, nr.Version, nr.Since
 		if nr.Here {
 			n.Since = now.Wall // it was there when the hub stopped
 		}

@@ -28,8 +28,10 @@ func (n *Node) LinkUp(now Now, h HubHello) {
 	for name := range n.devices {
 		n.link.obs[name], n.link.first[name] = true, true
 	}
-	if h.NodeStore == n.meta.StoreID && h.LastRev > 0 && !n.made(h.LastRev, h.LastOpening) {
-		n.renew()
+	for _, m := range append(h.Former, StoreMark{h.NodeStore, h.LastRev, h.LastOpening}) {
+		if m.Store == n.meta.StoreID && m.Rev > 0 && !n.made(m.Rev, m.Opening) {
+			n.renew()
+		}
 	}
 	if h.HubStore != n.meta.HubStore {
 		n.meta.HubStore = h.HubStore

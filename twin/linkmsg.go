@@ -11,6 +11,15 @@ type HubHello struct {
 	NodeStore   string
 	LastRev     uint64
 	LastOpening string
+	// Former names earlier stores of the node in the same way, the latest last: a disk of one of them can be put back.
+	Former []StoreMark
+}
+
+// StoreMark is up to where a hub knows a store of a node, and the opening that made that rev.
+type StoreMark struct {
+	Store   string
+	Rev     uint64
+	Opening string
 }
 
 // NodeHello answers it, once what it says is on disk.

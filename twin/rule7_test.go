@@ -300,3 +300,25 @@ func TestHubDurability(t *testing.T) {
 		t.Errorf("offers once the mark is on disk: %+v", got)
 	}
 }
+
+// Rule 7: a disk that comes back after that of another store in between is an old one too: the hub remembers both.
+func TestOldDiskAfterANewOne(t *testing.T) {
+	for name, tc := range map[string]struct {
+		script string
+		renew  bool
+	}{
+		"it lacks what was told":      {"save\nask h1 power=ON\npump\ncut\nnewdisk\nconnect\npump\ncut\nold\nconnect", true},
+		"it has all that was told":    {"ask h1 power=ON\npump\ncut\nsave\nnewdisk\nconnect\npump\ncut\nold\nconnect", false},
+		"the hub was restarted since": {"save\nask h1 power=ON\npump\ncut\nnewdisk\nconnect\npump\ncut\nhub restart\nold\nconnect", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.play(home)
+			before := w.nodes["attic"].node.StoreID()
+			w.play(tc.script)
+			if got := w.nodes["attic"].node.StoreID() != before; got != tc.renew {
+				t.Errorf("new store id: got %v, want %v", got, tc.renew)
+			}
+		})
+	}
+}

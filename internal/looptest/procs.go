@@ -102,7 +102,7 @@ func (p *nodeProc) start() error {
 	}
 	n := p.w.net
 	p.link = edgehub.New(edgehub.Config{
-		Hubs: func() []string { return []string{"hub:443"} },
+		Hubs: func() []string { return []string{"https://hub:443"} },
 		TLS:  func() *tls.Config { return &tls.Config{RootCAs: n.ca, ServerName: "hub", MinVersion: tls.VersionTLS13} },
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) { return n.dial(ctx, p.name) },
 	}, h.Store, slog.New(slog.DiscardHandler))

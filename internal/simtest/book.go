@@ -72,8 +72,7 @@ type book struct {
 	conns   map[spot]string
 	revs    map[string]map[string]twin.Value // by node store: what each rev said of each property
 	toldRev map[*nodeProc]map[string]uint64  // by store: highest rev told
-	hubRev  map[string]uint64                // by uid and property: what the hub's view showed
-	stores  map[string]string                // by node: the store that the hub knows
+	hubRev  map[string]uint64                // by store, uid and property: what the hub's view showed
 
 	step struct { // what the present step is about
 		report *twin.Report
@@ -90,7 +89,7 @@ func newBook(w *world) *book {
 		w: w, asked: map[string]*asked{}, acts: map[string][]act{}, ever: map[string][]act{}, taken: map[string][]time.Duration{}, first: map[spot]bool{},
 		online: map[spot]time.Duration{}, adopts: map[spot]bool{}, nothing: map[spot]time.Duration{}, owed: map[string]twin.Value{},
 		diff: map[spot]time.Duration{}, conns: map[spot]string{}, revs: map[string]map[string]twin.Value{},
-		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, stores: map[string]string{}, redefined: map[*lamp]bool{},
+		toldRev: map[*nodeProc]map[string]uint64{}, hubRev: map[string]uint64{}, redefined: map[*lamp]bool{},
 	}
 }
 

@@ -1,7 +1,6 @@
 package simtest
 
 import (
-	"maps"
 	"strconv"
 
 	"twinbridge/twin"
@@ -73,7 +72,7 @@ func (b *book) hubViews() {
 		v, _ := h.View(name)
 		for i := range v.Props {
 			q := &v.Props[i]
-			k := v.Device.Node + " " + v.Device.UID + "." + q.Def.Name
+			k := v.Store + " " + v.Device.UID + "." + q.Def.Name
 			if q.Rev != 0 && q.Rev < b.hubRev[k] {
 				b.w.fail("Monotone", "the hub's view of %s.%s went back from rev %d to %d", name, q.Def.Name, b.hubRev[k], q.Rev)
 			}
@@ -159,13 +158,6 @@ func (b *book) hubOffers(c twin.CloudWish) {
 		if !a.told && !a.gone {
 			b.w.fail("Durable", "wish %s was offered before it was on the hub's disk", a.id)
 		}
-	}
-}
-
-func (b *book) hubGreeted(p *nodeProc, h twin.NodeHello) {
-	if b.stores[p.name] != h.NodeStore {
-		b.stores[p.name] = h.NodeStore
-		maps.DeleteFunc(b.hubRev, func(k string, _ uint64) bool { return len(k) > len(p.name) && k[:len(p.name)] == p.name })
 	}
 }
 

@@ -71,11 +71,8 @@ func (t *hubTwins) Refusals(node, session string) []twin.Refusal {
 
 func (t *hubTwins) NodeHello(node, session string, h twin.NodeHello) string {
 	again := t.hub().NodeHello(t.s.w.now(), node, session, h)
-	switch {
-	case again != "":
+	if again != "" {
 		t.s.w.saw("hub renewed")
-	case !t.s.dead && t.hub().Current(node, session):
-		t.s.w.book.hubGreeted(t.s.node, h)
 	}
 	return again
 }

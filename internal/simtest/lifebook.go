@@ -118,7 +118,6 @@ func (b *book) nodeLost(p *nodeProc, name twin.Name) {
 
 func (b *book) hubOpens() {
 	clear(b.hubRev)
-	clear(b.stores)
 }
 
 // hubDies: wishes that were not on disk are gone, and their askers had no answer.

@@ -16,6 +16,15 @@ type Hello struct {
 	Store   string `json:"store,omitempty"`
 	Rev     uint64 `json:"rev,omitempty"`
 	Opening string `json:"opening,omitempty"`
+	// Former says the same of earlier stores of the node, the latest last.
+	Former []StoreMark `json:"former,omitempty"`
+}
+
+// StoreMark is up to where the hub knows a store of the node.
+type StoreMark struct {
+	Store   string `json:"store"`
+	Rev     uint64 `json:"rev"`
+	Opening string `json:"opening"`
 }
 
 // Answer is the node's hello. It may come in several parts; all but the last have More.
@@ -85,6 +94,11 @@ func (*Got) kind() string     { return KindGot }
 func (h *Hello) check() error {
 	if h.Oldest < 1 || h.Newest < h.Oldest {
 		return &twin.FieldError{Field: "newest", Value: fmt.Sprintf("%d to %d", h.Oldest, h.Newest), Want: "a range of versions"}
+	}
+	for i := range h.Former {
+		if err := all(id("former", h.Former[i].Store), optional("opening", h.Former[i].Opening)); err != nil {
+			return err
+		}
 	}
 	return all(id("hub", h.Hub), id("session", h.Session), optional("store", h.Store), optional("opening", h.Opening))
 }

@@ -25,12 +25,20 @@ func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(v.Pack()) }
 
 // HelloOf makes the hub's hello.
 func HelloOf(h twin.HubHello) *Hello {
-	return &Hello{Oldest: Oldest, Newest: Newest, Hub: h.HubStore, Session: h.Session, Store: h.NodeStore, Rev: h.LastRev, Opening: h.LastOpening}
+	out := &Hello{Oldest: Oldest, Newest: Newest, Hub: h.HubStore, Session: h.Session, Store: h.NodeStore, Rev: h.LastRev, Opening: h.LastOpening}
+	for _, m := range h.Former {
+		out.Former = append(out.Former, StoreMark(m))
+	}
+	return out
 }
 
 // Twin gives the hello as the node takes it.
 func (h *Hello) Twin() twin.HubHello {
-	return twin.HubHello{HubStore: h.Hub, Session: h.Session, NodeStore: h.Store, LastRev: h.Rev, LastOpening: h.Opening}
+	out := twin.HubHello{HubStore: h.Hub, Session: h.Session, NodeStore: h.Store, LastRev: h.Rev, LastOpening: h.Opening}
+	for _, m := range h.Former {
+		out.Former = append(out.Former, twin.StoreMark(m))
+	}
+	return out
 }
 
 // AnswerOf makes the node's answer.
