@@ -31,6 +31,7 @@ type end struct {
 	held     int       // bytes in chunks
 	last     time.Time // when the last of them arrives
 	closed   bool
+	lost     bool
 	rd, wd   time.Time
 	received int64
 }
@@ -71,6 +72,9 @@ func (l *Line) Cut() {
 		l.ends[0].chunks, l.ends[1].chunks = nil, nil
 	})
 }
+
+// Lose breaks the line for the first end alone: the other one sees a black hole.
+func (l *Line) Lose() { l.change(func() { l.ends[0].lost, l.stalled = true, true }) }
 
 // Rate limits the line to that many bytes a second from now on; 0: no limit.
 func (l *Line) Rate(bytes int) { l.change(func() { l.rate = bytes }) }
@@ -119,7 +123,7 @@ func (e *end) Read(b []byte) (int, error) {
 			return 0, net.ErrClosed
 		case passed(e.rd):
 			return 0, os.ErrDeadlineExceeded
-		case l.broken:
+		case l.broken, e.lost:
 			return 0, syscall.ECONNRESET
 		case l.stalled:
 		case len(e.chunks) > 0:
@@ -153,7 +157,7 @@ func (e *end) Write(b []byte) (n int, err error) {
 			return n, net.ErrClosed
 		case passed(e.wd):
 			return n, os.ErrDeadlineExceeded
-		case l.broken, to.closed && !l.stalled:
+		case l.broken, e.lost, to.closed && !l.stalled:
 			return n, syscall.EPIPE
 		case to.held < Buffer:
 			piece := b[:min(len(b), Buffer-to.held, 1400)]

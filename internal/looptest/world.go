@@ -252,7 +252,11 @@ func (w *world) pick() {
 		p := w.anyNode()
 		w.log("%s: the line is cut", p.name)
 		w.saw("cut")
-		w.net.each(p.name, func(l *linetest.Line) { l.Cut() })
+		if w.chance(50) { // at both ends, or only the node notices
+			w.net.each(p.name, func(l *linetest.Line) { l.Cut() })
+		} else {
+			w.net.each(p.name, func(l *linetest.Line) { l.Lose() })
+		}
 	case k < 73:
 		p := w.anyNode()
 		w.log("%s: the line swallows everything", p.name)
