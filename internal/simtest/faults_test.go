@@ -40,7 +40,7 @@ var faults = []struct {
 		{"cloudwish.go", "\t\tn.accept(d, w)\n", "\t\tn.accept(d, w)\n\t\tn.offer(d)\n"},
 	}},
 	{"outcome forgotten after a cut", "Told or Converge", []swap{{"link.go", "out.Outcomes = toldOutcomes(d.cloud, in)", "out.Outcomes = toldOutcomes(d.cloud, func(rev uint64) bool { return in(rev) && rev > n.told })"}}},
-	{"no new store id for an old disk", "Converge or Told", []swap{{"link.go", "!n.made(h.LastRev, h.LastOpening) {", "false {"}}},
+	{"no new store id for an old disk", "Converge or Told", []swap{{"link.go", "!n.made(m.Rev, m.Opening) {", "false {"}}},
 	{"no offer on a new store", "Kept", []swap{{"hubstores.go", "if p.Access == ReadOnly || s.expected.Absent() || p.Check(s.expected) != nil {", "if true {"}}},
 	{"no-op that looks at expected only (settle times not looked at)", "NothingLost", []swap{
 		{"ask.go", "s.settle != 0 || ", ""},
