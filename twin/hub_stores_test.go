@@ -177,7 +177,7 @@ func TestStores(t *testing.T) {
 			pump
 			cut
 			hub old
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			hub outcome c1 -> applied

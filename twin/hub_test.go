@@ -118,7 +118,7 @@ func TestHubWishes(t *testing.T) {
 			cut
 			hub ask c1 power=ON level=50
 			hub ask c2 power=OFF
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			offered -> c1 c2`},
@@ -126,7 +126,7 @@ func TestHubWishes(t *testing.T) {
 			cut
 			hub ask c1 level=50
 			hub ask c2 guard=power:now level=5 -> pending
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			offered -> c1 c2
@@ -135,12 +135,12 @@ func TestHubWishes(t *testing.T) {
 			cut
 			hub ask c1 level=50
 			hub ask c2 guard=level:now level=5 -> precondition
-			hub outcome c1 -> pending`},
+			hub outcome c1 -> pending, trouble: node unreachable`},
 		{"not a standing one by a press", `
 			cut
 			hub ask c1 power=ON
 			hub ask c2 30s power=OFF
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			offered -> c1 c2`},
@@ -153,7 +153,7 @@ func TestHubWishes(t *testing.T) {
 			cut
 			hub ask c1 insist power=ON
 			hub ask c2 power=OFF
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			hub ask c3 insist power=OFF
 			hub outcome c1 -> superseded by c3: power`},
 		{"what was sent is not superseded at the hub", `
@@ -161,14 +161,14 @@ func TestHubWishes(t *testing.T) {
 			pump
 			cut
 			hub ask c2 power=OFF
-			hub outcome c1 -> pending`},
+			hub outcome c1 -> pending, trouble: node unreachable`},
 		{"made in a session counts as sent, though nothing went out", `
 			hub ask c1 30s power=ON
 			cut
 			wait 1m
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			hub ask c2 30s power=OFF
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			hub outcome c1 -> expired...`},
@@ -176,7 +176,7 @@ func TestHubWishes(t *testing.T) {
 			cut
 			hub ask c1 30s power=ON
 			wait 29s
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			wait 1s
 			hub outcome c1 -> expired...
 			connect
@@ -199,7 +199,7 @@ func TestHubWishes(t *testing.T) {
 			hub ask c2 level=50
 			hub commit
 			hub restart
-			hub outcome c1 -> pending
+			hub outcome c1 -> pending, trouble: node unreachable
 			connect
 			pump
 			offered -> c1 c2

@@ -23,7 +23,7 @@ func (h *Hub) Ask(now Now, name Name, w Wish) (WishView, error) {
 		return WishView{}, err
 	}
 	if known := d.known(w.ID); known != nil {
-		return d.view(known), nil
+		return h.proposal(d, known), nil
 	}
 	probe := &device{def: d.def, prop: make([]propState, len(d.prop))}
 	if err := probe.check(&w); err != nil {
@@ -58,7 +58,7 @@ func (h *Hub) Ask(now Now, name Name, w Wish) (WishView, error) {
 	d.wishes = append(d.wishes, rec)
 	h.touch(d)
 	rec.seq = h.seq
-	return d.view(rec), nil
+	return h.proposal(d, rec), nil
 }
 
 // give numbers a wish.
@@ -121,7 +121,15 @@ func (d *hubDevice) unanswered(prop string) *hubWish {
 	return nil
 }
 
-func (d *hubDevice) view(w *hubWish) WishView { return viewOfProposal(d.def.Name, w, d.trouble[w.ID]) }
+// proposal gives a wish with the trouble that the node tells, else with what keeps the hub from the node.
+func (h *Hub) proposal(d *hubDevice, w *hubWish) WishView {
+	v := viewOfProposal(d.def.Name, w, d.trouble[w.ID])
+	if v.Outcome == Pending && v.Trouble == "" {
+		v.Trouble = h.obstacle(d)
+		v.passing = v.Trouble != ""
+	}
+	return v
+}
 
 func viewOfProposal(name Name, w *hubWish, trouble string) WishView {
 	return WishView{
@@ -134,7 +142,7 @@ func viewOfProposal(name Name, w *hubWish, trouble string) WishView {
 func (h *Hub) WishView(name Name, id string) (WishView, error) {
 	if d := h.devices[name]; d != nil {
 		if w := d.known(id); w != nil {
-			return d.view(w), nil
+			return h.proposal(d, w), nil
 		}
 	}
 	for _, past := range h.past {
@@ -151,7 +159,7 @@ func (h *Hub) WishView(name Name, id string) (WishView, error) {
 func (h *Hub) FindWish(id string) (WishView, error) {
 	for _, d := range h.devices {
 		if w := d.known(id); w != nil {
-			return d.view(w), nil
+			return h.proposal(d, w), nil
 		}
 	}
 	for _, past := range h.past {

@@ -57,15 +57,22 @@ func (h *Hub) View(name Name) (View, error) {
 		v.Rev = max(v.Rev, s.rev)
 		if w := d.unanswered(p.Def.Name); w != nil && !w.carried {
 			p.Expected, p.Origin, p.Wish, p.Trouble = w.Values[p.Def.Name], w.Origin, w.ID, d.trouble[w.ID]
-			switch {
-			case p.Trouble != "":
-			case !there:
-				p.Trouble = "node unreachable"
-			case n.diskBad:
-				p.Trouble = "node: disk"
+			if p.Trouble == "" {
+				p.Trouble = h.obstacle(d)
 			}
 		}
 		v.Props[i] = p
 	}
 	return v, nil
+}
+
+// obstacle tells what keeps wishes from the node of a device, "" if nothing does.
+func (h *Hub) obstacle(d *hubDevice) string {
+	switch n := h.nodes[d.def.Node]; {
+	case h.connected(d) == nil:
+		return "node unreachable"
+	case n.diskBad:
+		return "node: disk"
+	}
+	return ""
 }

@@ -82,8 +82,10 @@ type WishView struct {
 	// By and Lost say, for a superseded wish, who took which properties.
 	By   string
 	Lost []string
-	// Trouble is set on a pending wish whose mapper reported an error or whose apply deadline passed.
+	// Trouble is set on a pending wish whose mapper reported an error or whose apply deadline passed; at a hub also while
+	// the node cannot be reached.
 	Trouble string
+	passing bool // the trouble is the way to the node's, which comes back by itself
 	// Rev is the revision of the last decision about the wish; 0 if none was taken or it is not on disk yet.
 	Rev     uint64
 	decided uint64 // Rev, on disk or not
@@ -94,5 +96,6 @@ type WishView struct {
 // DecidedRev is what Rev will be once it is on disk; who has to answer after that waits for it (Store.WaitDurable).
 func (w *WishView) DecidedRev() uint64 { return w.decided }
 
-// Settled reports whether an asker that waits for the outcome is told now: the wish ended, or it is in trouble.
-func (w *WishView) Settled() bool { return w.Outcome.Ended() || w.Trouble != "" }
+// Settled reports whether an asker that waits for the outcome is told now: the wish ended, or it is in trouble at the
+// device. For a node that cannot be reached the asker waits on.
+func (w *WishView) Settled() bool { return w.Outcome.Ended() || w.Trouble != "" && !w.passing }

@@ -13,7 +13,7 @@ const StartTime = 60 * time.Second
 // Party is one of the programs of a world, over all its lives.
 type Party struct {
 	*Process
-	Data   string   // its folder
+	Data   string // its folder
 	OnLine func(at time.Time, line string)
 	Prefix []string // goes before the program: a namespace, a small disk
 	Env    []string
