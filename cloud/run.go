@@ -41,6 +41,7 @@ type Options struct {
 // Ready tells where a hub is reached.
 type Ready struct {
 	Listen string // address over TLS
+	Hub    string // where a node on this machine finds it, as https://host:port
 	Plain  string // address without; "" if there is none
 	CA     []byte // the hub's CA certificate, PEM
 	CAFile string
@@ -102,11 +103,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		rims.Run(d.key, d.run)
 	}
 	if o.Ready != nil {
+		here := "https://" + reachable(doors.addr())
 		o.Ready(Ready{
-			Listen: doors.addr(), Plain: doors.plain(), CA: authority.CACertificate(), CAFile: caFile, Token: rest.tokenFile,
+			Listen: doors.addr(), Hub: here, Plain: doors.plain(), CA: authority.CACertificate(), CAFile: caFile, Token: rest.tokenFile,
 			Page: doors.page(&o), Code: rest.code.String(),
 			Invite: func(node string) (string, error) {
-				t, err := authority.NewToken(node, []string{"https://" + reachable(doors.addr())}, inviteTime)
+				t, err := authority.NewToken(node, []string{here}, inviteTime)
 				if err != nil {
 					return "", err
 				}

@@ -69,7 +69,7 @@ func (s *started) up(ctx context.Context, demo bool) error {
 	}()
 	o := s.edge()
 	o.Demo, o.Invite, o.HubCA = demo, r.Invite, r.CA
-	o.Hubs = nil // the one in this process
+	o.Hubs = []string{r.Hub} // the one in this process, wherever it listened when the node joined
 	o.Config.Local.Listen = ""
 	o.Also = func(lamp twin.Name, property string) (string, string) {
 		return s.cloudLines(r, lamp, property), readyText(r)

@@ -585,3 +585,18 @@ func nodeDiskOld(h *house) {
 	h.still(before, false, shows)
 	h.switched(h.hub, "porch", "OFF")
 }
+
+// TestUpAtAnotherAddress: hub and node in one process find each other, wherever the hub was told to listen.
+func TestUpAtAnotherAddress(t *testing.T) {
+	h := newHouse(t, world.Up)
+	h.switched(h.hub, "porch", "ON")
+	h.Hub.End()
+	was := h.HubAddr
+	h.HubAddr = world.FreeAddr(t)
+	file := h.Hub.Store("twinbridge.yaml")
+	writeFile(t, file, strings.ReplaceAll(readFile(t, file), was, h.HubAddr))
+	h.Hub.Start()
+	h.Joined()
+	h.hub = h.HubAPI()
+	h.switched(h.hub, "porch", "OFF")
+}
