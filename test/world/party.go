@@ -21,13 +21,18 @@ type Party struct {
 	t     testing.TB
 	args  []string
 	ready string
+	logs  bool // it says on standard error that it is ready
 }
 
 // Start starts the program and waits until it is ready.
 func (p *Party) Start() {
 	p.t.Helper()
 	p.Begin()
-	p.Expect(p.Stdout, p.ready, StartTime)
+	out := p.Stdout
+	if p.logs {
+		out = p.Stderr
+	}
+	p.Expect(out, p.ready, StartTime)
 }
 
 // Begin starts the program and waits for nothing.

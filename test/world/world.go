@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,8 +35,8 @@ type Options struct {
 	Manifest string // devices that the node defines
 	// Through is the address at which the node finds the hub, in the place of the hub's own: a proxy's.
 	Through func(hub string) string
-	// Broker is an external broker for node and mapper, host:port; "" means the embedded one.
-	Broker string
+	// Mosquitto puts Debian's broker between node and mapper, in the place of the embedded one.
+	Mosquitto bool
 	// HubPrefix goes before the hub's program, and HubData is where its folder lies if not in a new one.
 	HubPrefix []string
 	HubData   string
@@ -47,6 +48,7 @@ type Options struct {
 type World struct {
 	// Hub, Node and Mapper are the programs; in the shape Up they are one.
 	Hub, Node, Mapper *Party
+	Broker            *Party // Mosquitto; nil: the node's own
 	HubAddr           string // host:port of hub.listen
 	MQTT              string // host:port of the broker
 	Shape             Shape
@@ -78,6 +80,9 @@ func New(t testing.TB, o Options) *World {
 	} else {
 		w.HubAddr, w.MQTT = FreeAddr(t), FreeAddr(t)
 	}
+	if o.Mosquitto {
+		w.Broker = w.newBroker(w.MQTT)
+	}
 	hubData := o.HubData
 	if hubData == "" {
 		hubData = t.TempDir()
@@ -101,11 +106,10 @@ func New(t testing.TB, o Options) *World {
 	writeFile(t, w.Node.Store("devices/house.yaml"), o.Manifest)
 	data := t.TempDir()
 	w.Mapper = &Party{t: t, Data: data, OnLine: o.OnLine, Prefix: w.inside("mapper"), args: []string{o.Binary, "mapper", "--data", data}, ready: `(?m)^mapper of node `}
-	broker := w.MQTT
-	if o.Broker != "" {
-		broker = o.Broker
+	writeFile(t, w.Mapper.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nmqtt:\n  broker: tcp://%s\n%s", NodeName, w.MQTT, w.mqttUser()))
+	if w.Broker != nil {
+		w.Broker.Start()
 	}
-	writeFile(t, w.Mapper.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nmqtt:\n  broker: tcp://%s\n%s", NodeName, broker, w.mqttUser()))
 	w.Hub.Start()
 	w.Join(w.Node, NodeName)
 	w.Node.Start()
@@ -118,8 +122,8 @@ func New(t testing.TB, o Options) *World {
 func (w *World) newNode(name, data, mqtt, link string, mapper bool) *Party {
 	p := &Party{t: w.t, Data: data, Prefix: w.inside("edge"), args: []string{w.o.Binary, "edge", "--data", data}, ready: `(?m)^ready: `}
 	broker := ""
-	if w.o.Broker != "" && !mapper {
-		broker = "  broker: tcp://" + w.o.Broker + "\n"
+	if w.Broker != nil && !mapper {
+		broker, mqtt = "  broker: tcp://"+w.MQTT+"\n", "127.0.0.1:0"
 	}
 	writeFile(w.t, p.Store("twinbridge.yaml"), fmt.Sprintf(
 		"node:\n  name: %s\nhub:\n%s  plain: \"\"\nmqtt:\n  listen: %s\n%s%slocal:\n  listen: \"\"\nmapper:\n  enabled: %v\n", name, link, mqtt, broker, w.mqttUser(), mapper))
@@ -283,21 +287,54 @@ func (w *World) Press(name string) {
 func (w *World) Publish(topic, payload string) {
 	w.t.Helper()
 	Need(w.t, "mosquitto_pub")
-	broker := w.MQTT
-	if w.o.Broker != "" {
-		broker = w.o.Broker
-	}
-	host, port, err := net.SplitHostPort(broker)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	words := append(w.inside("mapper"), "mosquitto_pub", "-h", host, "-p", port, "-t", topic, "-m", payload)
-	if w.user != "" {
-		words = append(words, "-u", w.user, "-P", w.password)
-	}
+	words := append(w.inside("mapper"), w.client("mosquitto_pub", "-t", topic, "-m", payload)...)
 	if r := Command(w.t, "", words[0], words[1:]...); r.Code != 0 {
 		w.t.Fatalf("mosquitto_pub: %v", r)
 	}
+}
+
+// Listen starts Mosquitto's client on a topic, from the mapper's place; it prints topic and payload.
+func (w *World) Listen(topic string) *Process {
+	w.t.Helper()
+	Need(w.t, "mosquitto_sub")
+	words := append(w.inside("mapper"), w.client("mosquitto_sub", "-v", "-t", topic)...)
+	return Start(w.t, words[0], words[1:]...)
+}
+
+// client gives the words that start a client of Mosquitto's at the broker.
+func (w *World) client(program string, args ...string) []string {
+	w.t.Helper()
+	host, port, err := net.SplitHostPort(w.MQTT)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	words := append([]string{program, "-h", host, "-p", port}, args...)
+	if w.user != "" {
+		words = append(words, "-u", w.user, "-P", w.password)
+	}
+	return words
+}
+
+// newBroker describes Debian's Mosquitto at an address.
+func (w *World) newBroker(addr string) *Party {
+	w.t.Helper()
+	program := "mosquitto"
+	if _, err := exec.LookPath(program); err != nil {
+		program = "/usr/sbin/mosquitto" // where only root looks for programs
+	}
+	Need(w.t, program)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &Party{t: w.t, Data: w.t.TempDir(), ready: `mosquitto version .* running`, logs: true}
+	lines := []string{"listener " + port + " " + host, "persistence false", "set_tcp_nodelay true", "allow_anonymous true", "log_dest stderr", "log_type all"}
+	if os.Geteuid() == 0 {
+		lines = append(lines, "user root")
+	}
+	writeFile(w.t, p.Store("mosquitto.conf"), strings.Join(lines, "\n")+"\n")
+	p.args = []string{program, "-c", p.Store("mosquitto.conf")}
+	return p
 }
 
 // CLI runs the command line where the data of a party is.
