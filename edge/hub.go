@@ -153,6 +153,9 @@ func Join(ctx context.Context, o Options, token string, again bool) error {
 		return err
 	}
 	_, err = enroll.Join(ctx, membership{file}, token, enroll.MemberConfig{Built: o.Built, Log: o.Log, Again: again})
+	if errors.Is(err, enroll.ErrJoined) {
+		err = fmt.Errorf("%w: with --again it leaves the hub of before", err)
+	}
 	return errors.Join(err, file.Close())
 }
 

@@ -264,7 +264,7 @@ func TestWatchCommand(t *testing.T) {
 		t.Errorf("Ctrl-C gives exit %d", code)
 	}
 	h.stop()
-	eventually(t, "the end is told", func() bool { return strings.Contains(lines.err.String(), "ended the stream") })
+	eventually(t, "the end is told", func() bool { return strings.Contains(lines.err.String(), "the stream ended") })
 }
 
 func TestCompletion(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,7 @@ func (a *app) withClient(ctx context.Context, f func(context.Context, *deviceapi
 	if err != nil {
 		return err
 	}
-	return a.with(ctx, data, f, edge.Socket(data), cloud.Socket(data))
+	return a.with(ctx, data, f, "an edge with: "+a.called+" edge", edge.Socket(data), cloud.Socket(data))
 }
 
 // withHub runs f with a client of a hub: of --server, of the data folder, or of the configuration.
@@ -32,17 +33,18 @@ func (a *app) withHub(ctx context.Context, f func(context.Context, *deviceapi.Cl
 	if err != nil {
 		return err
 	}
-	return a.with(ctx, data, f, cloud.Socket(data))
+	return a.with(ctx, data, f, "a hub with: "+a.called+" cloud", cloud.Socket(data))
 }
 
-// with runs f with a client: of --server, of the first of the sockets that is there, or of hub.url.
-func (a *app) with(ctx context.Context, data string, f func(context.Context, *deviceapi.Client) error, sockets ...string) error {
+// with runs f with a client: of --server, of the first of the sockets that is there, or of hub.url. start is how one
+// starts what is asked for.
+func (a *app) with(ctx context.Context, data string, f func(context.Context, *deviceapi.Client) error, start string, sockets ...string) error {
 	c, err := a.client(data, sockets)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return a.advise(f(ctx, c))
+	return a.advise(f(ctx, c), start)
 }
 
 func (a *app) client(data string, sockets []string) (*deviceapi.Client, error) {
@@ -89,13 +91,16 @@ func (a *app) hubURL() string {
 }
 
 // advise says what to do next where that is not obvious.
-func (a *app) advise(err error) error {
+func (a *app) advise(err error, start string) error {
 	var p *deviceapi.Problem
+	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.Is(err, deviceapi.ErrNotRunning):
-		return fmt.Errorf("%w: nothing runs on this data folder; start an edge with: %s edge%s, or name its folder with --data, or a hub with --server URL", err, a.called, a.dataFlag())
+		return fmt.Errorf("%w: nothing runs on this data folder; start %s%s, or name its folder with --data, or a hub with --server URL", err, start, a.dataFlag())
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w: the socket is its owner's alone; run this as the user of the edge", err)
+		return fmt.Errorf("%w: the socket is its owner's alone; run this as the user of the edge or the hub", err)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w; name the hub's own CA certificate by --ca: it is hub-ca.crt in the hub's data folder", err)
 	case errors.As(err, &p) && p.Status == http.StatusUnauthorized:
 		return fmt.Errorf("%w; name the file with an API token by --token-file, or set TWINBRIDGE_TOKEN", err)
 	case errors.As(err, &p) && p.Status == http.StatusNotFound && strings.Contains(p.Detail, "no such path"):

@@ -39,7 +39,7 @@ object: a device, or {"deleted": "namespace/name"}.`,
 			case ctx.Err() != nil:
 				return nil // Ctrl-C is how one stops looking
 			case errors.Is(err, io.ErrUnexpectedEOF):
-				return errors.New("the edge ended the stream: it stopped, or this was too slow for it")
+				return errors.New("the stream ended: the edge or the hub stopped, or this was too slow for it")
 			}
 			return err
 		})

@@ -183,7 +183,7 @@ func TestHub(t *testing.T) {
 		says string
 		args []string
 	}{
-		{1, "certificate", []string{"--data", empty, "--token-file", filepath.Join(data, "token")}},
+		{1, "by --ca: it is hub-ca.crt", []string{"--data", empty, "--token-file", filepath.Join(data, "token")}},
 		{1, "API token", []string{"--data", empty, "--ca", filepath.Join(data, "hub-ca.crt")}},
 		{2, "PEM", []string{"--data", data, "--ca", filepath.Join(data, "token")}},
 		{1, "no such file", []string{"--data", data, "--ca", filepath.Join(data, "none")}},
@@ -196,6 +196,9 @@ func TestHub(t *testing.T) {
 	}
 	if r := call(t, "", "device", "list", "--data", data, "--token-file", filepath.Join(data, "token")); r.code != 2 || !strings.Contains(r.err, "--server") {
 		t.Errorf("a token without a server: %v", r)
+	}
+	if r := call(t, "", "node", "list", "--data", empty); r.code != 1 || !strings.Contains(r.err, "start a hub with") {
+		t.Errorf("no hub at all: %v", r)
 	}
 	if r := call(t, "", "device", "list", "--data", data, "--server", "http://hub.example:1"); r.code != 2 || !strings.Contains(r.err, "https") {
 		t.Errorf("a token in the clear: %v", r)

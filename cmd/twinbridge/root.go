@@ -103,10 +103,12 @@ func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "twinbridge",
 		Short: "Device twins for lamps and relays",
-		Long: `twinbridge gives a lamp on a GPIO line a device twin: what is expected of it, and what it does. The edge node keeps
-the twin, speaks MQTT with mappers, and answers this command line.
+		Long: `twinbridge gives a lamp on a GPIO line a device twin: what is expected of it, and what it does. An edge node keeps the
+twins of a house and speaks MQTT with mappers; a hub shows many houses, and hands wishes to them. Both answer this
+command line.
 
-  twinbridge edge                               start a node
+  twinbridge up                                 start a hub and a node
+  twinbridge edge                               start a node alone
   twinbridge device set lamp powerstatus=ON     switch a lamp
 
 Exit codes: 0 applied, or accepted where nobody waits; 1 error; 2 usage; 3 still pending at the end of --wait;
@@ -118,7 +120,7 @@ Exit codes: 0 applied, or accepted where nobody waits; 1 error; 2 usage; 3 still
 	f := root.PersistentFlags()
 	f.StringVar(&a.data, "data", "", "data folder (default /var/lib/twinbridge for root, else twinbridge in the user's state folder)")
 	f.StringVar(&a.config, "config", "", "configuration file (default twinbridge.yaml in the data folder)")
-	f.StringVar(&a.server, "server", "", "URL of a server to speak to instead of the edge on this machine")
+	f.StringVar(&a.server, "server", "", "URL of a hub to speak to, instead of the edge or the hub of the data folder")
 	f.StringVar(&a.token, "token-file", "", "file with the API token for --server (default $TWINBRIDGE_TOKEN, else token in the data folder)")
 	f.StringVar(&a.ca, "ca", "", "file of certificates (PEM) that vouch for --server (default hub-ca.crt in the data folder, else the system's)")
 	root.AddCommand(

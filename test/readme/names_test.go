@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"twinbridge/cloud"
 	"twinbridge/edge"
 	gpioline "twinbridge/edge/mapper/driver/line"
 	"twinbridge/internal/config"
@@ -25,11 +26,20 @@ var (
 	fileDefault = regexp.MustCompile(`\(default (.*)\)$`)
 )
 
+// The parts of twinbridge.yaml under names of their own.
+type (
+	node = edge.Config
+	hub  = cloud.Config
+)
+
 // written gives the keys of the configuration as it is written, with their defaults.
 func written(t *testing.T) map[string]string {
 	t.Helper()
 	var text bytes.Buffer
-	if err := config.Write(&text, edge.Defaults(), nil); err != nil {
+	if err := config.Write(&text, struct {
+		node
+		hub
+	}{edge.Defaults(), cloud.Defaults()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	keys := map[string]string{}
