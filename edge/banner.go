@@ -73,16 +73,16 @@ func (o *Options) switches(b *strings.Builder, name twin.Name, property, mqtt st
 	}
 	address += o.switchTLS()
 	if o.Config.MQTT.User != "" {
-		address += " -u " + quote(o.Config.MQTT.User) + " -P PASSWORD"
+		address += " -u " + Quote(o.Config.MQTT.User) + " -P PASSWORD"
 	}
 	update := fmt.Sprintf(`{"event_id":"","timestamp":0,"twin":{%q:{"expected":{"value":"OFF"},"metadata":{"type":"Updated"}}}}`, property)
 	fmt.Fprintf(b, "\nSwitch %s from another terminal:\n", name)
-	fmt.Fprintf(b, "    %s device set %s %s=ON --wait 5s%s\n", o.Program, quote(bare), property, o.dataFlag())
+	fmt.Fprintf(b, "    %s device set %s %s=ON --wait 5s%s\n", o.Program, Quote(bare), property, o.dataFlag())
 	fmt.Fprintf(b, "    curl --unix-socket %s -X PATCH -H 'Content-Type: application/json' -d '{\"expected\":{%q:\"OFF\"}}' %s\n",
-		quote(Socket(o.Data)), property, quote("http://edge/v1/devices/"+name.String()+"/expected?wait=5s"))
+		Quote(Socket(o.Data)), property, Quote("http://edge/v1/devices/"+name.String()+"/expected?wait=5s"))
 	// A broker in this process with TLS has a name that only the owner of its certificate knows how to reach.
 	if o.Config.MQTT.Broker != "" || o.Config.MQTT.Certificate == "" {
-		fmt.Fprintf(b, "    mosquitto_pub%s -t %s -m %s\n", address, quote("$hw/events/device/"+name.String()+"/twin/update"), quote(strings.Replace(update, "OFF", "ON", 1)))
+		fmt.Fprintf(b, "    mosquitto_pub%s -t %s -m %s\n", address, Quote("$hw/events/device/"+name.String()+"/twin/update"), Quote(strings.Replace(update, "OFF", "ON", 1)))
 	}
 	fmt.Fprintf(b, "Follow it:\n    %s device watch%s\n", o.Program, o.dataFlag())
 }
@@ -95,10 +95,10 @@ func (o *Options) switchTLS() string {
 	}
 	text := " --capath /etc/ssl/certs"
 	if m.CA != "" {
-		text = " --cafile " + quote(m.CA)
+		text = " --cafile " + Quote(m.CA)
 	}
 	if m.Certificate != "" {
-		text += " --cert " + quote(m.Certificate) + " --key " + quote(m.Key)
+		text += " --cert " + Quote(m.Certificate) + " --key " + Quote(m.Key)
 	}
 	return text
 }
@@ -107,7 +107,7 @@ func (o *Options) dataFlag() string {
 	if o.DataArg == "" {
 		return ""
 	}
-	return " --data " + quote(o.DataArg)
+	return " --data " + Quote(o.DataArg)
 }
 
 // lampOf finds a device to show: the first with a property that takes ON and OFF.
@@ -127,8 +127,8 @@ func lampOf(store *twin.Store, names []twin.Name) (twin.Name, string, bool) {
 	return twin.Name{}, "", false
 }
 
-// quote makes a word that a shell takes as it is.
-func quote(s string) string {
+// Quote makes a word that a shell takes as it is.
+func Quote(s string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@%+,", r)
 	}

@@ -186,7 +186,7 @@ func TestDataFolder(t *testing.T) {
 // TestQuote asks a shell what it makes of it.
 func TestQuote(t *testing.T) {
 	for _, s := range []string{"plain", "", "a b", "it's", "$HOME", "`id`", "a\nb", `"`, "$hw/events/+/x", "*", "?", "~", "-n", "ä"} {
-		out, err := exec.Command("sh", "-c", "printf %s "+quote(s)).Output()
+		out, err := exec.Command("sh", "-c", "printf %s "+Quote(s)).Output()
 		if err != nil || string(out) != s {
 			t.Errorf("%q became %q, %v", s, out, err)
 		}

@@ -114,9 +114,9 @@ func linkNumbers(l *link) metrics.Source {
 		if st.Connected {
 			up = 1
 		}
-		emit(gauge("hub_connected", "1 while the node has a session with its hub.", up))
-		emit(counter("hub_sessions", "Sessions with the hub that came up.", st.Sessions))
-		emit(gauge("hub_refused", "Definitions of this node that the hub does not take.", float64(len(l.twins.HubRefusals()))))
+		emit(gauge("link_up", "1 while the node has a session with its hub.", up))
+		emit(counter("link_sessions", "Sessions with the hub that came up.", st.Sessions))
+		emit(gauge("link_refused", "Definitions of this node that the hub does not take.", float64(len(l.twins.HubRefusals()))))
 	}
 }
 

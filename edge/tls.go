@@ -126,7 +126,7 @@ func checkSecret(path, why string) error {
 		return fmt.Errorf("look at a file with a secret: %w", err)
 	}
 	if mode := info.Mode().Perm(); mode&0o006 != 0 {
-		return fmt.Errorf("file %s: others may read or write it (mode %04o), and %s: chmod o= %s", path, mode, why, quote(path))
+		return fmt.Errorf("file %s: others may read or write it (mode %04o), and %s: chmod o= %s", path, mode, why, Quote(path))
 	}
 	return nil
 }

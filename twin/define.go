@@ -100,7 +100,7 @@ func (n *Node) Apply(now Now, models []DeviceModel, devices []Device) error {
 }
 
 // errOfCloud says that the cloud defines a device.
-var errOfCloud = fmt.Errorf("%w: the cloud", ErrNotOwner)
+var errOfCloud = fmt.Errorf("%w: the cloud; change it at the hub", ErrNotOwner)
 
 func resolveWith(dev *Device, models map[Name]*DeviceModel) (*Resolved, error) {
 	var m *DeviceModel

@@ -77,6 +77,7 @@ type hubNode struct {
 	gone     map[string]*hubGone
 	refused  map[string]Refusal // by uid: definitions of the node that this hub does not take
 	refuse   map[string]bool    // uids of those that the node was not told of in this session
+	again    map[string]bool    // uids of those that the node is asked to tell again: the name is free now
 }
 
 // hubDevice is the view of a device, and the wishes for it that have no outcome yet.

@@ -65,7 +65,9 @@ func (h *Hub) Ask(now Now, name Name, w Wish) (WishView, error) {
 func (h *Hub) give(d *hubDevice, w *hubWish) {
 	d.number++
 	w.number = d.number
-	d.issued = d.issued.with(issuedTo(w.number, w.ID))
+	if w.sent {
+		d.issued = d.issued.with(issuedTo(w.number, w.ID))
+	}
 }
 
 // supersede ends what waits unsent and is covered by w (rule 3).

@@ -23,7 +23,7 @@ func (h *Hub) node(name string) *hubNode {
 func newHubNode(name string) *hubNode {
 	return &hubNode{
 		Name: name, defSent: map[string]int64{}, devices: map[Name]*hubDevice{}, due: map[Name]bool{}, gone: map[string]*hubGone{},
-		refused: map[string]Refusal{}, refuse: map[string]bool{},
+		refused: map[string]Refusal{}, refuse: map[string]bool{}, again: map[string]bool{},
 	}
 }
 
@@ -87,8 +87,10 @@ func (h *Hub) shared(m *DeviceModel) *DeviceModel {
 	return m
 }
 
-// keptIssued is how many numbers of a device are remembered with the wish that each was given to.
-const keptIssued = 64
+// keptIssued is how many numbers of a device are remembered with the wish that each was given to. A node deals with no
+// number that was not sent to it, and there are at most MaxWishes that were sent and have no outcome; the one that it
+// dealt with last before them counts too, and some that an old disk of it may still name.
+const keptIssued = 2 * MaxWishes
 
 // issued remembers the last numbers of a device and whose they were, to find an old disk (rule 7): 16 bytes each.
 type issued []issuedNumber

@@ -229,6 +229,7 @@ func (h *Hub) drop(d *hubDevice, reason string, nodeTells bool) {
 	delete(d.at.devices, d.def.Name)
 	delete(d.at.due, d.def.Name)
 	h.order = nil
+	h.freed(d.def.Name)
 	past := &hubPast{name: d.def.Name, uid: d.def.UID, node: d.def.Node, open: d.wishes, over: d.ended, seq: h.seq}
 	h.past[past.uid] = past
 	h.dirty[hubPastKey(past.uid)] = true

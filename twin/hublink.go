@@ -99,6 +99,11 @@ func (h *Hub) NodeHello(now Now, node, session string, nh NodeHello) string {
 			}
 		}
 	}
+	for uid, r := range n.refused {
+		if h.devices[r.Name] == nil { // what was in its way went meanwhile
+			n.again[uid] = true
+		}
+	}
 	n.Version = nh.Version
 	n.ready, n.diskBad, n.Since = true, false, now.Wall
 	h.touchNode(n)
@@ -166,6 +171,15 @@ func (h *Hub) Definitions(node, session string, most int) (out []Definition) {
 		g.sentIn = n.session
 		out = append(out, Definition{Device: Device{Name: g.Name, UID: g.UID, Generation: g.Generation}, Removed: true, Moved: g.Moved})
 	}
+	for _, uid := range slices.Sorted(maps.Keys(n.again)) {
+		if len(out) == most {
+			return out
+		}
+		delete(n.again, uid)
+		if r, ok := n.refused[uid]; ok {
+			out = append(out, Definition{Device: Device{Name: r.Name, UID: r.UID, Generation: r.Generation}, Again: true})
+		}
+	}
 	for _, name := range slices.SortedFunc(maps.Keys(n.due), Name.Compare) {
 		d := n.devices[name]
 		if d == nil || !h.tellsDefinition(n, d) || n.defSent[d.def.UID] >= d.def.Generation {
@@ -216,6 +230,7 @@ func (h *Hub) Offers(now Now, node, session string, most int) (out []CloudWish) 
 		for _, w := range d.wishes {
 			if !w.sent {
 				w.sent = true
+				d.issued = d.issued.with(issuedTo(w.number, w.ID))
 				h.touch(d)
 				w.seq = h.seq
 			}

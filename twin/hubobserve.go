@@ -42,7 +42,8 @@ func (h *Hub) refuse(n *hubNode, def *Device, reason string) {
 	}
 	n.refused[def.UID] = Refusal{Name: def.Name, UID: def.UID, Generation: def.Generation, Reason: reason}
 	n.refuse[def.UID] = true
-	h.talk[n.Name], h.news = true, true
+	h.touchNode(n)
+	h.talk[n.Name] = true
 }
 
 // accepted takes back a refusal.
@@ -50,7 +51,20 @@ func (h *Hub) accepted(n *hubNode, uid string) {
 	if _, was := n.refused[uid]; was {
 		delete(n.refused, uid)
 		delete(n.refuse, uid)
-		h.news = true
+		delete(n.again, uid)
+		h.touchNode(n)
+	}
+}
+
+// freed lets nodes tell again what was not taken because another device had the name.
+func (h *Hub) freed(name Name) {
+	for _, n := range h.nodes {
+		for uid, r := range n.refused {
+			if r.Name == name {
+				n.again[uid] = true
+				h.talk[n.Name] = true
+			}
+		}
 	}
 }
 

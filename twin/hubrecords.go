@@ -72,6 +72,7 @@ type hubNodeRecord struct {
 	Former      []StoreMark `json:"former,omitempty"`
 	Version     string      `json:"version,omitempty"`
 	Since       time.Time   `json:"since,omitzero"`
+	Refused     []Refusal   `json:"refused,omitempty"`
 	Here        bool        `json:"here,omitempty"`
 }
 
@@ -136,7 +137,11 @@ func (h *Hub) encode(key string) []byte {
 	switch prefix + "/" {
 	case prefixHubNode:
 		if n := h.nodes[rest]; n != nil {
-			v = &hubNodeRecord{Name: n.Name, Epoch: n.Epoch, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Former: n.Former, Version: n.Version, Since: n.Since, Here: n.ready}
+			r := &hubNodeRecord{Name: n.Name, Epoch: n.Epoch, Store: n.Store, LastRev: n.LastRev, LastOpening: n.LastOpening, Former: n.Former, Version: n.Version, Since: n.Since, Here: n.ready}
+			for _, uid := range slices.Sorted(maps.Keys(n.refused)) {
+				r.Refused = append(r.Refused, n.refused[uid])
+			}
+			v = r
 		}
 	case prefixHubDev:
 		if d := h.devices[mustName(rest)]; d != nil {
@@ -228,6 +233,9 @@ func (h *Hub) load(r Record, now Now) error {
 		n := newHubNode(nr.Name)
 		n.Epoch, n.Store, n.LastRev, n.LastOpening, n.ackRev = nr.Epoch, nr.Store, nr.LastRev, nr.LastOpening, nr.LastRev
 		n.Former, n.Version, n.Since = nr.Former, nr.Version, nr.Since
+		for _, r := range nr.Refused {
+			n.refused[r.UID] = r
+		}
 		if nr.Here {
 			n.Since = now.Wall // it was there when the hub stopped
 		}

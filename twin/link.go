@@ -311,6 +311,15 @@ func (n *Node) DefineCloud(now Now, def Definition) error {
 }
 
 func (n *Node) defineCloud(def Definition) error {
+	if def.Again {
+		if d := n.devices[def.Device.Name]; d != nil && d.def.UID == def.Device.UID {
+			if n.link != nil {
+				delete(n.link.theirs, d.def.UID) // it is said anew, if it is still so
+			}
+			n.retell(d)
+		}
+		return nil
+	}
 	d := n.devices[def.Device.Name]
 	if def.Removed {
 		if d != nil && d.def.UID == def.Device.UID {

@@ -128,4 +128,7 @@ type Definition struct {
 	// Retell asks a node that has the device already to tell all of it again: the hub had no ear for it, because it
 	// saw the device elsewhere.
 	Retell bool
+	// Again asks the node to tell a device of its own again, if it still has it, and is no definition: the hub did not
+	// take it before, and would now.
+	Again bool
 }

@@ -114,9 +114,9 @@ func (a *app) advise(err error, start string) error {
 func (a *app) dataFlag() string {
 	switch {
 	case a.server != "":
-		return " --server " + a.server
+		return " --server " + edge.Quote(a.server)
 	case a.data != "":
-		return " --data " + a.data
+		return " --data " + edge.Quote(a.data)
 	}
 	return ""
 }

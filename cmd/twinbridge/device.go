@@ -8,6 +8,6 @@ func deviceCommand(a *app) *cobra.Command {
 		Long: "NAME stands for a device: lamp means default/lamp, garden/porch is in the namespace garden.",
 	}
 	group(c)
-	c.AddCommand(listCommand(a), getCommand(a), setCommand(a), watchCommand(a), deleteCommand(a), profileCommand(a))
+	c.AddCommand(listCommand(a), getCommand(a), setCommand(a), watchCommand(a), deleteCommand(a), moveCommand(a), profileCommand(a))
 	return c
 }

@@ -84,15 +84,15 @@ func (s *started) up(ctx context.Context, demo bool) error {
 func (s *started) cloudLines(r cloud.Ready, lamp twin.Name, property string) string {
 	var b strings.Builder
 	if lamp != (twin.Name{}) {
-		url, ca, flags := "https://"+r.Listen, " --cacert "+r.CAFile, ""
+		url, ca, flags := "https://"+r.Listen, " --cacert "+edge.Quote(r.CAFile), ""
 		if r.Plain != "" {
 			url, ca = "http://"+r.Plain, ""
 			flags = " --server " + url
 		}
 		fmt.Fprintf(&b, "The same through the hub:\n")
-		fmt.Fprintf(&b, "    %s device set %s %s=ON --wait 5s%s%s\n", s.called, lamp.Name, property, flags, s.dataFlag())
+		fmt.Fprintf(&b, "    %s device set %s %s=ON --wait 5s%s%s\n", s.called, edge.Quote(lamp.Name), edge.Quote(property), flags, s.dataFlag())
 		fmt.Fprintf(&b, "    curl%s -H \"Authorization: Bearer $(cat %s)\" -X PATCH -H 'Content-Type: application/json' -d '{\"expected\":{%q:\"OFF\"}}' '%s/v1/devices/%s/expected?wait=5s'\n",
-			ca, r.Token, property, url, lamp)
+			ca, edge.Quote(r.Token), property, url, lamp)
 	}
 	fmt.Fprintf(&b, "Or in a browser: %s  (code %s)\n", r.Page, r.Code)
 	return b.String()

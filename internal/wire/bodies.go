@@ -60,6 +60,7 @@ type Definition struct {
 	Removed bool              `json:"removed,omitempty"`
 	Moved   bool              `json:"moved,omitempty"`
 	Retell  bool              `json:"retell,omitempty"`
+	Again   bool              `json:"again,omitempty"`
 }
 
 // Refused names definitions that the sender does not take.
