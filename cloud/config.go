@@ -115,9 +115,13 @@ func isHostName(s string) bool {
 	return s != "" && len(s) <= 253 && strings.IndexFunc(s, odd) < 0 && !strings.HasPrefix(s, "-")
 }
 
-// hosts lists what stands in the hub's certificate.
+// hosts lists what stands in the hub's certificate, and under which browsers reach the hub.
 func (c *Config) hosts() []string {
-	out := append(machineHosts(), c.Hub.Names...)
+	out := machineHosts()
+	if len(out) > 0 && isHostName(out[0]) && !strings.Contains(out[0], ".") {
+		out = append(out, out[0]+".local") // as mDNS has it, and so phones in the house
+	}
+	out = append(out, c.Hub.Names...)
 	for _, a := range append(c.Addresses(), c.Hub.Listen) {
 		if host, _, err := net.SplitHostPort(strings.TrimPrefix(a, "https://")); err == nil && host != "" {
 			out = append(out, host)

@@ -10,6 +10,7 @@ import (
 
 	"twinbridge/cloud/api"
 	"twinbridge/cloud/cloudhub"
+	"twinbridge/internal/deviceapi"
 	"twinbridge/internal/login"
 	"twinbridge/internal/store"
 	"twinbridge/internal/web"
@@ -69,7 +70,7 @@ func (r *rest) onSocket() http.Handler { return r.api.Handler() }
 // onAddress is what an address serves: the API to who shows a token; to a browser the page, its login, and behind that
 // the API.
 func (r *rest) onAddress(secure bool) http.Handler {
-	door := login.New(login.Config{Accept: r.accept, Hosts: r.hosts, TLS: secure})
+	door := login.New(login.Config{Accept: r.accept, Still: r.still, Tokens: true, Hosts: r.hosts, TLS: secure})
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Handler())
 	for _, path := range []string{"/v1/login", "/v1/logout", "/v1/session"} {
@@ -97,12 +98,16 @@ func isRoute(path string) bool {
 }
 
 // accept takes the code that was printed at the start, or an API token.
-func (r *rest) accept(secret string) (who, role string, ok bool) {
+func (r *rest) accept(secret string) (login.Identity, bool) {
 	if r.code.Matches(secret) {
-		return "code", "admin", true
+		return login.Identity{Name: "code", Role: deviceapi.RoleAdmin}, true
 	}
-	return r.api.Accept(secret)
+	id, who, role, ok := r.api.Accept(strings.TrimSpace(secret))
+	return login.Identity{Name: who, Role: role, Secret: id}, ok
 }
+
+// still lets whoever came in with the code stay; with a token, as long as that is good.
+func (r *rest) still(who login.Identity) bool { return who.Secret == "" || r.api.Still(who.Secret) }
 
 // books keeps the API's records: tokens, audit, what was taken of manifests.
 type books struct{ file *store.Store }

@@ -107,11 +107,14 @@ func (a *API) Handler() http.Handler { return a.handler }
 // did. It returns when that is on disk.
 func (a *API) FirstToken() (secret string, fresh bool, err error) { return a.tokens.first() }
 
-// Accept tells whose API token that is, and its role.
-func (a *API) Accept(secret string) (who, role string, ok bool) {
+// Accept tells whose API token that is: its id, its name and its role.
+func (a *API) Accept(secret string) (id, who, role string, ok bool) {
 	t, ok := a.tokens.accept(secret)
-	return t.Name, t.Role, ok
+	return t.ID, t.Name, t.Role, ok
 }
+
+// Still reports whether the API token of an id is good yet: neither revoked nor expired.
+func (a *API) Still(id string) bool { return a.tokens.still(id) }
 
 // bounded lets so many requests in at once and turns the others away.
 func bounded(h http.Handler, most int) http.Handler {

@@ -264,11 +264,20 @@ func TestTokens(t *testing.T) {
 	if _, fresh, err := h.api.FirstToken(); fresh || err != nil {
 		t.Errorf("a second first token: %v, %v", fresh, err)
 	}
-	if who, role, ok := h.api.Accept(h.admin); who != "admin" || role != "admin" || !ok {
-		t.Errorf("Accept: %s %s %v", who, role, ok)
+	id, who, role, ok := h.api.Accept(h.admin)
+	if who != "admin" || role != "admin" || !ok || !h.api.Still(id) {
+		t.Errorf("Accept: %s %s %s %v, good %v", id, who, role, ok, h.api.Still(id))
 	}
-	if _, _, ok := h.api.Accept(phone.Secret); ok {
-		t.Error("Accept takes a revoked token")
+	if _, _, _, ok := h.api.Accept(phone.Secret); ok || h.api.Still(phone.ID) || h.api.Still("") {
+		t.Error("a revoked token is taken, or none")
+	}
+	short := h.token("short", "viewer", "1h")
+	if !h.api.Still(short.ID) {
+		t.Error("a token that was just made is not good")
+	}
+	h.clock.pass(2 * time.Hour)
+	if h.api.Still(short.ID) {
+		t.Error("an expired token is good")
 	}
 }
 

@@ -196,6 +196,19 @@ func (ts *tokens) drop(id string) error {
 	return nil
 }
 
+// still reports whether a token is there and good now.
+func (ts *tokens) still(id string) bool {
+	now := ts.now()
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	for _, t := range ts.byHash {
+		if t.ID == id {
+			return t.good(now)
+		}
+	}
+	return false
+}
+
 // nameOf gives the name of a token, "" if there is none.
 func (ts *tokens) nameOf(id string) string {
 	ts.mu.Lock()

@@ -27,8 +27,8 @@ type Page struct {
 // socket serves.
 func NewPage(listen string, devices http.Handler, log *slog.Logger) *Page {
 	p := &Page{listen: listen, code: login.NewCode()}
-	door := login.New(login.Config{Accept: func(secret string) (string, string, bool) {
-		return "code", "admin", p.code.Matches(secret)
+	door := login.New(login.Config{Accept: func(secret string) (login.Identity, bool) {
+		return login.Identity{Name: "code", Role: "admin"}, p.code.Matches(secret)
 	}})
 	p.server = deviceapi.NewServer(pageRoutes(door, devices), log)
 	return p

@@ -2,7 +2,7 @@
 // session there is no answer.
 //
 // The secret of a node is a [Code], made anew at each start and printed where the person sees it who started the node.
-// A hub accepts other secrets too: [Config.Accept] decides. A session is a random cookie that scripts cannot read and
+// A hub accepts other secrets too: [Config.Accept] decides, and [Config.Still] when they end. A session is a random cookie that scripts cannot read and
 // that other sites cannot send; here only its hash is kept, in memory, so a restart ends all sessions. Guessing is
 // slowed down per address and over all addresses ([Login]).
 //

@@ -9,13 +9,23 @@ import (
 	"strings"
 )
 
-// identityKey is under which a context holds who asks.
-type identityKey struct{}
+// visitKey is under which a context holds who asks.
+type visitKey struct{}
 
-// From tells who asks; false if the request did not come through [Login.Require].
+// visit is one request of a session.
+type visit struct {
+	door *Login
+	of   *session
+}
+
+// From tells who asks; false if the request did not come through [Login.Require], and as soon as the session has ended or
+// its secret is not good any more.
 func From(ctx context.Context) (Identity, bool) {
-	who, ok := ctx.Value(identityKey{}).(Identity)
-	return who, ok
+	v, ok := ctx.Value(visitKey{}).(visit)
+	if !ok || !v.door.still(v.of) {
+		return Identity{}, false
+	}
+	return v.of.who, true
 }
 
 // Require lets requests with a session through, with who asks in their context ([From]), and answers others 401. A
@@ -27,7 +37,7 @@ func (l *Login) Require(next http.Handler) http.Handler {
 			unauthorized(w)
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), identityKey{}, found.who), left)
+		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), visitKey{}, visit{l, found}), left)
 		defer cancel()
 		defer context.AfterFunc(found.ctx, cancel)()
 		next.ServeHTTP(w, r.WithContext(ctx))
@@ -76,19 +86,22 @@ func (l *Login) ours(host string) bool {
 	return err == nil && (addr.Unmap().IsLoopback() || l.hosts[bare])
 }
 
-func unauthorized(w http.ResponseWriter) {
-	problem(w, http.StatusUnauthorized, "there is no session: log in at /v1/login")
+// unauthorized says that nobody is logged in; takes is what somebody may log in with.
+func unauthorized(w http.ResponseWriter, takes ...string) {
+	const status = http.StatusUnauthorized
+	answer(w, status, "application/problem+json", problemBody{http.StatusText(status), status, "there is no session: log in at /v1/login", takes})
 }
 
 // problemBody is problem+json (RFC 9457).
 type problemBody struct {
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
+	Title  string   `json:"title"`
+	Status int      `json:"status"`
+	Detail string   `json:"detail"`
+	Takes  []string `json:"takes,omitempty"`
 }
 
 func problem(w http.ResponseWriter, status int, detail string) {
-	answer(w, status, "application/problem+json", problemBody{http.StatusText(status), status, detail})
+	answer(w, status, "application/problem+json", problemBody{Title: http.StatusText(status), Status: status, Detail: detail})
 }
 
 // answer writes one of our two bodies.

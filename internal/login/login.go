@@ -24,7 +24,12 @@ const bodyTime = 10 * time.Second
 type Config struct {
 	// Accept decides about a secret: whose it is, and the role that it gives. It is called with at most 4 KiB, by
 	// several goroutines, and must take the same time for right and wrong secrets.
-	Accept func(secret string) (name, role string, ok bool)
+	Accept func(secret string) (who Identity, ok bool)
+	// Still tells whether the secret that somebody came in with is good yet. It is asked at each request, and each time
+	// that a stream looks who reads it; nil: secrets do not end before the process.
+	Still func(who Identity) bool
+	// Tokens tells that Accept takes API tokens beside the code; the page says so to who is not logged in.
+	Tokens bool
 	// Hosts are the names and addresses, without ports, under which the pages are reached, beside those of loopback.
 	Hosts []string
 	// TLS tells that the pages are served over TLS: then the cookie goes over nothing else.
@@ -92,17 +97,21 @@ func (l *Login) login(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusTooManyRequests, fmt.Sprintf("too many wrong codes: try again in %d s", seconds))
 		return
 	}
-	name, role, ok := l.cfg.Accept(secret)
+	who, ok := l.cfg.Accept(secret)
 	if !ok {
-		problem(w, http.StatusUnauthorized, "code: expected the one that is valid now")
+		detail := "code: expected the one that is valid now"
+		if l.cfg.Tokens {
+			detail += ", or an API token"
+		}
+		problem(w, http.StatusUnauthorized, detail)
 		return
 	}
 	l.limiter.right(attempt)
 	if c, err := r.Cookie(l.cookieName(r)); err == nil {
 		l.open.end(c.Value) // this browser's last session; its cookie is replaced
 	}
-	http.SetCookie(w, l.cookie(r, l.open.add(Identity{Name: name, Role: role}, now), int(maxAge/time.Second)))
-	answer(w, http.StatusOK, "application/json", sessionBody{Role: role})
+	http.SetCookie(w, l.cookie(r, l.open.add(who, now), int(maxAge/time.Second)))
+	answer(w, http.StatusOK, "application/json", sessionBody{Name: who.Name, Role: who.Role})
 }
 
 func (l *Login) logout(w http.ResponseWriter, r *http.Request) {
@@ -114,26 +123,43 @@ func (l *Login) logout(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// sessionBody tells a page what it may offer.
+// sessionBody tells a page who looks at it, and what it may offer.
 type sessionBody struct {
+	Name string `json:"name"`
 	Role string `json:"role"`
 }
 
 func (l *Login) session(w http.ResponseWriter, r *http.Request) {
 	found, _ := l.find(r)
 	if found == nil {
-		unauthorized(w)
+		takes := []string{"code"}
+		if l.cfg.Tokens {
+			takes = append(takes, "token")
+		}
+		unauthorized(w, takes...)
 		return
 	}
-	answer(w, http.StatusOK, "application/json", sessionBody{Role: found.who.Role})
+	answer(w, http.StatusOK, "application/json", sessionBody{Name: found.who.Name, Role: found.who.Role})
 }
 
+// find gives the session of a request; nil if there is none. One whose secret is not good any more ends here, and with it
+// what it follows.
 func (l *Login) find(r *http.Request) (*session, time.Duration) {
 	c, err := r.Cookie(l.cookieName(r))
 	if err != nil {
 		return nil, 0
 	}
-	return l.open.find(c.Value, l.cfg.Now())
+	found, left := l.open.find(c.Value, l.cfg.Now())
+	if found == nil || !l.still(found) {
+		l.open.end(c.Value)
+		return nil, 0
+	}
+	return found, left
+}
+
+// still reports whether a session goes on.
+func (l *Login) still(s *session) bool {
+	return s.ctx.Err() == nil && (l.cfg.Still == nil || l.cfg.Still(s.who))
 }
 
 // cookieName has the port in it: a browser sends the cookies of a host to all its ports, and two nodes on one machine

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -29,7 +30,7 @@ type house struct {
 func newHouse(t *testing.T, cfg Config) *house {
 	t.Helper()
 	if cfg.Accept == nil {
-		cfg.Accept = func(s string) (string, string, bool) { return "code", "admin", s == secret }
+		cfg.Accept = func(s string) (Identity, bool) { return Identity{Name: "code", Role: "admin"}, s == secret }
 	}
 	door := New(cfg)
 	mux := http.NewServeMux()
@@ -105,7 +106,7 @@ func TestLogin(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
-	h := newHouse(t, Config{Accept: func(s string) (string, string, bool) { return "token " + s, "viewer", s == "t1" }})
+	h := newHouse(t, Config{Accept: func(s string) (Identity, bool) { return Identity{Name: "token " + s, Role: "viewer"}, s == "t1" }})
 	res := h.login("t1")
 	c := res.Cookies()[0]
 	w := httptest.NewRecorder()
@@ -159,7 +160,7 @@ func TestFixation(t *testing.T) {
 
 func TestBadBodies(t *testing.T) {
 	asked := 0
-	h := newHouse(t, Config{Accept: func(string) (string, string, bool) { asked++; return "", "", false }})
+	h := newHouse(t, Config{Accept: func(string) (Identity, bool) { asked++; return Identity{}, false }})
 	for _, tt := range []struct {
 		name, body string
 		status     int
@@ -249,11 +250,11 @@ func TestLimiterOverAll(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	var mu sync.Mutex
 	looked := 0
-	h := newHouse(t, Config{Accept: func(string) (string, string, bool) {
+	h := newHouse(t, Config{Accept: func(string) (Identity, bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		looked++
-		return "", "", false
+		return Identity{}, false
 	}})
 	var wg sync.WaitGroup
 	for range 1000 {
@@ -337,6 +338,63 @@ func TestStreamEnds(t *testing.T) {
 			t.Errorf("it ended after %v, want %v", got, maxAge)
 		}
 	})
+}
+
+// TestSecretEnds: who came in with a secret that is not good any more is out, whatever he follows.
+func TestSecretEnds(t *testing.T) {
+	gone := map[string]bool{}
+	h := newHouse(t, Config{
+		Tokens: true,
+		Accept: func(s string) (Identity, bool) {
+			return Identity{Name: "phone", Role: "viewer", Secret: s}, s == "t1" || s == "t2"
+		},
+		Still: func(who Identity) bool { return !gone[who.Secret] },
+	})
+	enter := func(code string) string {
+		t.Helper()
+		res := h.login(code)
+		if len(res.Cookies()) != 1 {
+			t.Fatalf("login with %s: %d", code, res.StatusCode)
+		}
+		c := res.Cookies()[0]
+		return c.Name + "=" + c.Value
+	}
+	first, other := enter("t1"), enter("t2")
+	var asker context.Context
+	follow := h.door.Require(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asker = r.Context()
+		if who, ok := From(asker); !ok || who.Name != "phone" {
+			t.Errorf("at first: %v, %v", who, ok)
+		}
+		gone["t1"] = true
+		if who, ok := From(asker); ok {
+			t.Errorf("when the secret had ended: %v", who)
+		}
+		h.want(401, "its next request", h.do("GET", "/room", "", "Cookie", first))
+		<-asker.Done()
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost:8090/", nil)
+	r.Header.Set("Cookie", first)
+	follow.ServeHTTP(httptest.NewRecorder(), r)
+	gone["t1"] = false
+	h.want(401, "a session that ended does not come back", h.do("GET", "/room", "", "Cookie", first))
+	h.want(200, "another secret's session", h.do("GET", "/room", "", "Cookie", other))
+	h.want(200, "who looks", h.do("GET", "/v1/session", "", "Cookie", other))
+}
+
+// TestTakes: the page is told what to ask for, and nothing else before somebody is logged in.
+func TestTakes(t *testing.T) {
+	for tokens, want := range map[bool]string{false: `"takes":["code"]}`, true: `"takes":["code","token"]}`} {
+		h := newHouse(t, Config{Tokens: tokens})
+		body, err := io.ReadAll(h.do("GET", "/v1/session", "").Body)
+		if err != nil || !strings.HasSuffix(strings.TrimSpace(string(body)), want) {
+			t.Errorf("tokens %v: %s, %v", tokens, body, err)
+		}
+		body, err = io.ReadAll(h.login("wrong").Body)
+		if err != nil || strings.Contains(string(body), "or an API token") != tokens {
+			t.Errorf("tokens %v, a wrong secret: %s, %v", tokens, body, err)
+		}
+	}
 }
 
 // TestRebinding: a name that somebody else pointed at this address opens nothing, not even the empty page.

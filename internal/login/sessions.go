@@ -17,8 +17,9 @@ const (
 
 // Identity is who has a session.
 type Identity struct {
-	Name string // of the secret that was accepted
-	Role string
+	Name   string // of the secret that was accepted
+	Role   string
+	Secret string // by which the acceptor knows which one it was, not the secret itself; may be empty
 }
 
 // session is one browser that is logged in.
