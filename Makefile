@@ -30,7 +30,7 @@ PKG         ?= ./...
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
 NEED_CRASH  := strace=strace
 NEED_PEERS  := mosquitto=mosquitto mosquitto_passwd=mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
-NEED_PAGE   := chromium=chromium node=nodejs npm=npm
+NEED_PAGE   := chromium=chromium node=nodejs npm=npm certutil=libnss3-tools
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
@@ -86,7 +86,7 @@ $(VENV)/ok: $(API_NEEDS)
 	touch $@
 
 # The browser is Debian's; what drives it is pinned by test/page/package-lock.json and downloads nothing by itself.
-page: go ## The page for the browser, in Chromium; installs chromium, nodejs, npm (PAGE_SHOTS=folder keeps pictures)
+page: go ## The page for the browser, in Chromium; installs chromium, nodejs, npm, libnss3-tools (PAGE_SHOTS=folder keeps pictures)
 	@if tools/need "tests of the page" $(NEED_PAGE) && npm ci --prefix test/page --ignore-scripts --no-audit --no-fund --silent; then \
 		go test -p 1 -timeout 15m -count 1 $(PAGE); \
 	elif [ "$$CI" = true ]; then \

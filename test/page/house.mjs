@@ -8,9 +8,9 @@ import { chromium } from "playwright-core";
 export const house = JSON.parse(process.env.HOUSE);
 
 // ask speaks to the node through its socket, as somebody else in the house.
-export function ask(method, at, body) {
+export function ask(method, at, body, socketPath = house.socket) {
   return new Promise((done, failed) => {
-    const req = http.request({ socketPath: house.socket, method, path: at, headers: { "Content-Type": "application/json" } }, (res) => {
+    const req = http.request({ socketPath, method, path: at, headers: { "Content-Type": "application/json" } }, (res) => {
       let text = "";
       res.on("data", (d) => (text += d));
       res.on("end", () => done({ status: res.statusCode, text, json: text && JSON.parse(text) }));
@@ -31,6 +31,12 @@ export async function actual(name, prop, value) {
   }, () => `${name}: ${prop} is ${got}, want ${value}`);
 }
 
+// node kills or starts a node of a hub.
+export async function node(act, name) {
+  const answer = await fetch(`${house.keeper}/${act}/${name}`);
+  assert.ok(answer.ok, await answer.text());
+}
+
 export async function until(ok, what, limit = 8000) {
   const end = Date.now() + limit;
   while (!(await ok())) {
@@ -39,16 +45,16 @@ export async function until(ok, what, limit = 8000) {
   }
 }
 
-export const browser = await chromium.launch({ executablePath: house.browser, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+export const browser = await chromium.launch({ executablePath: house.browser, args: ["--no-sandbox", "--disable-dev-shm-usage", "--host-resolver-rules=MAP rebound.test 127.0.0.1"], env: { ...process.env, HOME: house.home } });
 
 // Answers that say no are told on the console by the browser itself; these are what the page is made for.
-const expectedNo = /^Failed to load resource: the server responded with a status of (401|409|422|429) /;
+const expectedNo = /^Failed to load resource: the server responded with a status of (401|403|409|422|429) /;
 
 // complaints are what a page that works has none of.
 export const complaints = [];
 
 // visit opens the page in a browser of its own.
-export async function visit(options = {}) {
+export async function visit({ at = house.url, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
   await context.addInitScript(() => {
     window.violations = [];
@@ -61,8 +67,8 @@ export async function visit(options = {}) {
   });
   page.on("pageerror", (e) => complaints.push(`error: ${e.stack}`));
   page.on("dialog", (d) => { complaints.push(`dialog: ${d.message()}`); d.dismiss(); });
-  page.on("request", (r) => { if (!r.url().startsWith(house.url + "/")) complaints.push(`request elsewhere: ${r.url()}`); });
-  await page.goto(`${house.url}/`);
+  page.on("request", (r) => { if (!r.url().startsWith(at + "/")) complaints.push(`request elsewhere: ${r.url()}`); });
+  await page.goto(`${at}/`);
   return page;
 }
 
@@ -72,9 +78,9 @@ export async function enter(page, code = house.code) {
   await page.locator("#link[data-link=live]").waitFor({ state: "attached" });
 }
 
-export async function open(options) {
+export async function open({ code, ...options } = {}) {
   const page = await visit(options);
-  await enter(page);
+  await enter(page, code);
   return page;
 }
 

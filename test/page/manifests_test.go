@@ -103,11 +103,24 @@ func hostileManifests() string {
 	return all + device("lamp", "<b>&\"<", "", "", "") + device("lamp", "客厅吊灯", "", "客厅", "") + device("lamp", "مصباح", "مصباح غرفة النوم", "غرفة النوم", "")
 }
 
-func manyManifests(n int) string {
+// hubManifests are those of two nodes of a hub.
+func hubManifests() map[string]string {
+	return map[string]string{
+		"attic": models +
+			device("lamp", "hall", "Hall lamp", "Hall", "") +
+			device("lamp", "socket", "Garden socket", "Outside", "{gone: true}"),
+		"cellar": models + device("dimmer", "bench", "Workbench", "Workshop", ""),
+	}
+}
+
+func manyManifests(n int) string { return someManifests(n, 0, 1) }
+
+// someManifests are every step-th of n devices, from the first on.
+func someManifests(n, first, step int) string {
 	var b strings.Builder
 	b.WriteString(models)
 	rooms := []string{"Kitchen", "Hall", "Cellar", "Attic", "Office", "Bath", "Garden", "Bedroom"}
-	for i := range n {
+	for i := first; i < n; i += step {
 		model, config := "lamp", ""
 		switch i % 6 {
 		case 3:

@@ -6,16 +6,13 @@
 package page
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -25,7 +22,7 @@ import (
 func need(t *testing.T) {
 	t.Helper()
 	var missing []string
-	for _, p := range []string{"chromium", "node"} {
+	for _, p := range []string{"chromium", "node", "certutil"} {
 		if _, err := exec.LookPath(p); err != nil {
 			missing = append(missing, p)
 		}
@@ -42,15 +39,20 @@ func need(t *testing.T) {
 	t.Skipf("this test needs %v (make page installs it)", missing)
 }
 
-// house is a running edge, as checks.mjs is told of it.
+// house is a running edge or hub, as checks.mjs is told of it.
 type house struct {
-	URL     string `json:"url"`
-	Code    string `json:"code"`
-	Socket  string `json:"socket"`
-	Pid     int    `json:"pid"`
-	Shots   string `json:"shots"`
-	Browser string `json:"browser"`
-	Scene   string `json:"scene"`
+	URL     string            `json:"url"`
+	Code    string            `json:"code"`
+	Socket  string            `json:"socket"`
+	Pid     int               `json:"pid"`
+	Shots   string            `json:"shots"`
+	Browser string            `json:"browser"`
+	Home    string            `json:"home"` // of the browser
+	Scene   string            `json:"scene"`
+	Secure  string            `json:"secure,omitempty"`  // a hub's URL over TLS
+	Keeper  string            `json:"keeper,omitempty"`  // who starts and kills the hub's nodes
+	Folders map[string]string `json:"folders,omitempty"` // of the nodes' data
+	Edge    *house            `json:"edge,omitempty"`    // one of them
 }
 
 // build builds the program under test.
@@ -68,19 +70,30 @@ func build(t *testing.T) string {
 	return program
 }
 
-var banner = regexp.MustCompile(`^page (http://127\.0\.0\.1:\d+)/  \(code ([0-9A-Z]{4}-[0-9A-Z]{4})\)$`)
-
-// open starts an edge with these manifests, and reads address and code as a person does.
+// open starts an edge with these manifests.
 func open(t *testing.T, program, manifests string) house {
 	t.Helper()
 	data := t.TempDir()
+	fill(t, data, "cottage", manifests)
+	return begin(t, program, "edge", data).house()
+}
+
+// fill writes the configuration of an edge and its manifests.
+func fill(t *testing.T, data, node, manifests string) {
+	t.Helper()
 	files := map[string]string{
-		"twinbridge.yaml": "node:\n  name: cottage\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nlog:\n  level: error\n",
+		"twinbridge.yaml": "node:\n  name: " + node + "\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nlog:\n  level: error\n",
 	}
 	const most = 500 // documents in a file; more than 1000 are refused
 	for docs := strings.Split(manifests, "---\n"); len(docs) > 0; docs = docs[min(most, len(docs)):] {
 		files[fmt.Sprintf("devices/%d.yaml", len(docs))] = strings.Join(docs[:min(most, len(docs))], "---\n")
 	}
+	write(t, data, files)
+}
+
+// write writes files of a data folder.
+func write(t *testing.T, data string, files map[string]string) {
+	t.Helper()
 	for name, text := range files {
 		path := filepath.Join(data, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -90,47 +103,6 @@ func open(t *testing.T, program, manifests string) house {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(program, "edge", "--data", data)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	h := house{Socket: filepath.Join(data, "edge.sock"), Pid: cmd.Process.Pid}
-	ready := make(chan house, 1)
-	drained := make(chan struct{})
-	go func() {
-		defer close(drained)
-		lines := bufio.NewScanner(out)
-		for lines.Scan() {
-			if m := banner.FindStringSubmatch(lines.Text()); m != nil {
-				h.URL, h.Code = m[1], m[2]
-			}
-			if strings.HasPrefix(lines.Text(), "ready: ") {
-				ready <- h
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGCONT) // a check may have left it stopped; gone is as good
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-drained
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the end of the edge: %v", err)
-		}
-	})
-	select {
-	case h = <-ready:
-	case <-time.After(20 * time.Second):
-		t.Fatal("the edge is not ready after 20 s")
-	}
-	if h.URL == "" {
-		t.Fatal("the edge printed no page")
-	}
-	return h
 }
 
 // run runs the checks of a scene in the browser; each is a test of its own.
@@ -141,6 +113,9 @@ func run(t *testing.T, h house, scene string, limit time.Duration) {
 		t.Fatal(err)
 	}
 	h.Scene, h.Browser, h.Shots = scene, browser, os.Getenv("PAGE_SHOTS")
+	if h.Home == "" {
+		h.Home = t.TempDir()
+	}
 	if h.Shots == "" {
 		h.Shots = t.TempDir()
 	}

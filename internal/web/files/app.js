@@ -8,8 +8,6 @@ import { Wishes } from "./wishes.js";
 const $ = (id) => document.getElementById(id);
 const show = (node, yes) => mark(node, "hidden", yes ? null : "");
 
-let where = "twinbridge";
-
 const wishes = new Wishes({
   changed: (key) => board.draw(key),
   origin: (key, prop) => board.get(key)?.properties[prop]?.expected?.origin,
@@ -19,7 +17,7 @@ const wishes = new Wishes({
     const d = board.get(key);
     if (d && text) say(`${d.title || d.name}: ${text}`);
   },
-  stranger,
+  stranger: () => stranger(),
 });
 
 const board = new Board({
@@ -29,7 +27,7 @@ const board = new Board({
     const parts = [`${n.devices} ${n.devices === 1 ? "device" : "devices"}`];
     if (n.on) parts.push(`${n.on} on`);
     if (n.problems) parts.push(`${n.problems} ${n.problems === 1 ? "problem" : "problems"}`);
-    set($("summary"), "textContent", n.complete ? parts.join(" · ") : "Reading…");
+    set($("counts"), "textContent", n.complete ? parts.join(" · ") : "Reading…");
     const nothing = n.complete && n.shown === 0;
     show($("empty"), nothing);
     if (nothing) set($("empty"), "textContent", n.devices ? "No device fits." : "No device is defined yet. It appears here as soon as one is: by a manifest in the devices folder, or by twinbridge apply.");
@@ -51,14 +49,33 @@ const stream = new Stream({
     mark($("rooms"), "data-old", how === "lost" ? "true" : null);
   },
   health(h) {
-    where = h.node || "Hub";
+    const where = h.node || "Hub";
+    wishes.hub = h.nodes !== undefined;
+    around(h);
     set($("node"), "textContent", where);
     set(document, "title", `${where} – twinbridge`);
-    show($("trouble"), Boolean(h.trouble));
-    set($("trouble").lastElementChild, "textContent", h.trouble ?? "");
+    const troubles = [h.trouble, ...(h.hub ?? "").split("; ").filter((s) => s.startsWith("the hub does not take "))].filter(Boolean);
+    show($("trouble"), troubles.length > 0);
+    set($("trouble").lastElementChild, "textContent", troubles.map((s) => s[0].toLocaleUpperCase() + s.slice(1)).join("; "));
   },
-  stranger,
+  stranger: () => stranger(),
 });
+
+// around tells of the other side: a hub of its nodes, a node of its hub.
+function around(h) {
+  let text = "", bad = false;
+  if (h.nodes !== undefined) {
+    const away = h.nodesAway ?? 0;
+    bad = away > 0;
+    text = `${h.nodes} ${h.nodes === 1 ? "node" : "nodes"}${bad ? `, ${away} away` : ""}`;
+  } else if (h.hub) {
+    bad = !h.hub.startsWith("connected");
+    text = bad ? "Hub away" : "Hub connected";
+  }
+  set($("around"), "textContent", text);
+  set($("around"), "title", h.hub && bad ? h.hub : "");
+  mark($("around"), "data-away", bad ? "true" : null);
+}
 
 // say tells those who do not see the page.
 function say(text) {
@@ -68,13 +85,22 @@ function say(text) {
 
 function enter(session) {
   board.viewer = session.role === "viewer";
+  show($("viewer"), board.viewer);
   show($("login"), false);
   show($("house"), true);
   $("code").value = "";
   stream.start();
 }
 
-function stranger() {
+// stranger shows the login; takes is what somebody may log in with, where that is known.
+function stranger(takes) {
+  if (takes) {
+    tokens = takes.includes("token");
+    set($("code").labels[0], "textContent", tokens ? "Code or API token" : "Code");
+    set($("code-help"), "textContent", tokens ? "The code is printed in the terminal each time the hub starts. A token opens what its role may do." : "It is printed in the terminal each time twinbridge starts.");
+    mark($("code"), "placeholder", tokens ? "XXXX-XXXX or tb_…" : "XXXX-XXXX");
+    mark($("code"), "autocapitalize", tokens ? "off" : "characters");
+  }
   stream.stop();
   wishes.clear();
   board.clear();
@@ -95,6 +121,7 @@ async function post(path, body) {
 }
 
 let blocked = 0;
+let tokens = false;
 
 // block counts down until the next try is looked at.
 function block(seconds) {
@@ -118,7 +145,7 @@ $("login-form").addEventListener("submit", async (e) => {
     return enter(body);
   }
   if (status === 429) return block(after || 60);
-  set($("code-error"), "textContent", status === 401 ? "That is not the code that is valid now." : status ? `It did not work (status ${status}).` : "There is no connection.");
+  set($("code-error"), "textContent", status === 401 ? (tokens ? "That is neither the code nor a token that is valid now." : "That is not the code that is valid now.") : status ? `It did not work (status ${status}).` : "There is no connection.");
   mark(code, "aria-invalid", "true");
   code.focus();
   code.select();
@@ -133,7 +160,7 @@ async function start() {
   try {
     const answer = await fetch("/v1/session");
     if (answer.ok) return enter(await answer.json());
-    if (answer.status === 401) return stranger();
+    if (answer.status === 401) return stranger((await answer.json()).takes ?? ["code"]);
   } catch {
     // As below.
   }

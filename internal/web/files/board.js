@@ -2,9 +2,12 @@
 
 import { Card } from "./card.js";
 import { element, mark, set } from "./control.js";
+import { Nodes } from "./nodes.js";
+import { sinceOf } from "./words.js";
 
 const BUDGET = 8; // ms of drawing in one frame
 const MANY = 12; // devices beyond which one has to look for them
+const FEW = 6; // devices up to which nobody needs to choose a node
 
 const order = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
@@ -14,17 +17,17 @@ const FILTERS = [
   ["all", "All", () => true],
   ["on", "On", (s) => s.lit],
   ["pending", "Pending", (s) => s.pending],
-  ["problems", "Problems", (s) => s.troubles.length > 0 || s.offline],
+  ["problems", "Problems", (s) => s.troubles.length > 0 || s.offline || s.away],
 ];
 
 export class Board {
   #devices = new Map(); // key -> device as last told
-  #cards = new Map(); // key -> {card, room, sort, words}
-  #rooms = new Map(); // name -> {node, grid, count, cards: [key]}
+  #cards = new Map(); // key -> {card, room, title, words, on}
+  #rooms = new Map(); // name of a room, or of a node -> {node, grid, count, cards: [key]}
   #dirty = new Set();
   #frame = 0;
   #seen = null; // keys told since the stream began
-  #nodes = new Map(); // node -> number of its devices
+  #grouped = false; // whether #rooms are nodes
   #filter = "all";
   #query = "";
   #chips = new Map();
@@ -34,6 +37,7 @@ export class Board {
     Object.assign(this, { ask, own, counted, viewer: false });
     this.root = document.getElementById("rooms");
     this.find = document.getElementById("find");
+    this.nodes = new Nodes(() => this.#arrange());
     const search = document.getElementById("search");
     search.addEventListener("input", () => { this.#query = search.value.trim().toLocaleLowerCase(); this.#sift(); });
     for (const [id, text] of FILTERS) {
@@ -61,8 +65,7 @@ export class Board {
   device(d) {
     const key = keyOf(d);
     this.#seen?.add(key);
-    this.#node(this.#devices.get(key)?.node, -1);
-    this.#node(d.node, +1);
+    if (this.nodes.count(this.#devices.get(key), d)) this.#again();
     this.#devices.set(key, d);
     this.draw(key);
   }
@@ -78,16 +81,18 @@ export class Board {
     this.complete = false;
   }
 
-  #node(name, by) {
-    if (!name) return;
-    const before = this.#nodes.size, n = (this.#nodes.get(name) ?? 0) + by;
-    if (n > 0) this.#nodes.set(name, n);
-    else this.#nodes.delete(name);
-    if ((before > 1) !== this.#nodes.size > 1) for (const key of this.#devices.keys()) this.#dirty.add(key);
+  // again draws all cards anew.
+  #again() { for (const key of this.#devices.keys()) this.#dirty.add(key); }
+
+  // arrange: another node is to be shown, or the devices are to stand otherwise.
+  #arrange() {
+    if (this.#grouped !== this.nodes.grouped) this.#again();
+    this.#sift();
+    this.draw();
   }
 
   #forget(key) {
-    this.#node(this.#devices.get(key)?.node, -1);
+    if (this.nodes.count(this.#devices.get(key), undefined)) this.#again();
     this.#devices.delete(key);
     this.#dirty.delete(key);
     this.#leave(key);
@@ -113,6 +118,7 @@ export class Board {
   #flush() {
     this.#frame = 0;
     const until = performance.now() + BUDGET;
+    this.#grouped = this.nodes.grouped;
     for (const key of this.#dirty) {
       this.#dirty.delete(key);
       this.#show(key);
@@ -125,7 +131,7 @@ export class Board {
   #show(key) {
     const d = this.#devices.get(key);
     if (!d) return;
-    const room = d.room ?? "";
+    const room = (this.#grouped ? d.node : d.room) ?? "";
     const title = d.title || d.name;
     let at = this.#cards.get(key);
     if (at && (at.room.name !== room || at.title !== title)) {
@@ -137,8 +143,9 @@ export class Board {
       this.#cards.set(key, (at = { card }));
       this.#place(key, at, room, title);
     }
+    at.on = d.node ?? "";
     at.words = `${title}\n${d.namespace}/${d.name}\n${room}\n${d.node ?? ""}`.toLocaleLowerCase();
-    at.card.show(d, this.own(key), { nodes: this.#nodes.size > 1, viewer: this.viewer });
+    at.card.show(d, this.own(key), { nodes: this.nodes.several && !this.#grouped, rooms: this.#grouped, viewer: this.viewer });
     mark(at.card.node, "hidden", this.#fits(at) ? null : "");
   }
 
@@ -163,7 +170,7 @@ export class Board {
     if (room) return room;
     const node = document.getElementById("t-room").content.firstElementChild.cloneNode(true);
     room = { name, node, grid: node.querySelector(".grid"), head: node.querySelector("h2"), count: node.querySelector(".count"), cards: [] };
-    node.querySelector(".name").textContent = name || "Elsewhere";
+    node.querySelector(".name").textContent = name || (this.#grouped ? "On no node" : "Elsewhere");
     this.#rooms.set(name, room);
     const after = [...this.#rooms.values()].filter((o) => o !== room && o.node.isConnected && (!o.name || (name && order.compare(o.name, name) > 0)));
     const next = name ? after.sort((a, b) => (!a.name) - (!b.name) || order.compare(a.name, b.name))[0] : null;
@@ -172,6 +179,8 @@ export class Board {
   }
 
   #fits(at) {
+    const one = this.nodes.one;
+    if (one !== "" && at.on !== one) return false;
     if (this.#devices.size <= MANY) return true;
     const test = FILTERS.find(([id]) => id === this.#filter)[2];
     // A card that somebody is using does not vanish under the hand.
@@ -184,10 +193,13 @@ export class Board {
   }
 
   #tally() {
+    const choose = this.nodes.several && this.#devices.size > FEW;
+    if (this.nodes.draw(choose)) return this.#arrange();
     const n = Object.fromEntries(FILTERS.map(([id]) => [id, 0]));
     for (const at of this.#cards.values()) for (const [id, , test] of FILTERS) if (at.card.state && test(at.card.state)) n[id]++;
     const many = this.#devices.size > MANY;
-    mark(this.find, "hidden", many ? null : "");
+    mark(this.find, "hidden", many || choose ? null : "");
+    mark(this.find, "data-few", many ? null : "true");
     for (const [id, { chip, n: out }] of this.#chips) {
       set(out, "textContent", String(n[id]));
       mark(chip, "aria-pressed", String(id === this.#filter));
@@ -201,7 +213,9 @@ export class Board {
       mark(room.node, "hidden", visible ? null : "");
       mark(room.node, "data-n", Math.min(visible, 3));
       mark(room.head, "hidden", this.#rooms.size === 1 && !room.name ? "" : null);
-      set(room.count, "textContent", lit ? `${lit} on` : "");
+      const away = this.#grouped ? this.nodes.away(room.name) : "";
+      mark(room.node, "data-away", away ? "true" : null);
+      set(room.count, "textContent", [lit ? `${lit} on` : "", away ? `away ${sinceOf(away)}` : ""].filter(Boolean).join(" · "));
     }
     this.counted({ ...n, shown, devices: this.#devices.size, complete: Boolean(this.complete) });
   }

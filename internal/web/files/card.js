@@ -6,7 +6,7 @@ import { formOf, labelOf, lookOf, mainOf, pairOf, stateOf } from "./words.js";
 const ROWS = 5; // properties that are shown at once beside the first one; more are folded away
 const NOTE = 60000; // ms that a card tells how a wish ended
 
-const SIGN = { pending: "i-pending", offline: "i-offline", unknown: "i-unknown", never: "i-unknown" };
+const SIGN = { pending: "i-pending", offline: "i-offline", away: "i-away", unknown: "i-unknown", never: "i-unknown" };
 
 // In which order properties stand: first what one moves, then what one reads, last what one types.
 const RANK = { slider: 0, switch: 1, choice: 2, read: 3, number: 4, text: 5 };
@@ -38,7 +38,8 @@ export class Card {
     q(".note button").addEventListener("click", () => this.note(""));
   }
 
-  // show draws the device as it is; own are wishes of this page, with.node whether to name the node.
+  // show draws the device as it is; own are wishes of this page, opts.nodes and opts.rooms whether to name the node or the
+  // room.
   show(device, own, opts) {
     this.device = device;
     const props = device.properties;
@@ -72,6 +73,7 @@ export class Card {
     const parts = [];
     if (device.namespace !== "default") parts.push(path);
     if (opts.nodes && device.node) parts.push(`on ${device.node}`);
+    if (opts.rooms && device.room) parts.push(device.room);
     const text = parts.join(" · ");
     set(this.#parts.foot, "textContent", text);
     mark(this.#parts.foot, "hidden", text ? null : "");

@@ -95,6 +95,8 @@ export class Stream {
       const answer = await fetch("/healthz", { signal: AbortSignal.timeout(5000) });
       if (answer.status === 401) return this.#on && this.tell.stranger();
       health = JSON.parse(await answer.text());
+      // A hub tells everybody that it is there, and how it is only to who is logged in.
+      if (health?.status && health.devices === undefined) return this.#on && this.tell.stranger();
     } catch {
       // No answer, or one that is none: the same as a broken stream.
     }

@@ -13,7 +13,7 @@ export class Wishes {
 
   // changed(key) draws a device anew; end(key, prop, text) tells the end, "" if all
   // went well; origin(key, prop) gives where what is expected now came from; stranger() as of Stream.
-  constructor(tell) { this.tell = tell; }
+  constructor(tell) { Object.assign(this, { tell, hub: false }); }
 
   // of gives what is under way for a device, by property.
   of(key) { return this.#open.get(key); }
@@ -54,7 +54,7 @@ export class Wishes {
       this.tell.changed(key);
       return this.#later(key, prop, w);
     }
-    if (body.id && body.outcome) return this.#end(key, prop, w, endOf(body, this.tell.origin(key, prop)));
+    if (body.id && body.outcome) return this.#end(key, prop, w, endOf(body, this.tell.origin(key, prop), this.hub));
     if (w.id && answer.status === 404) return this.#end(key, prop, w, ""); // so old that nobody remembers it
     if (w.id && !answer.ok) return this.#later(key, prop, w);
     this.#end(key, prop, w, answer.ok ? "" : refusalOf(answer.status, body));

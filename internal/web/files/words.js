@@ -83,22 +83,38 @@ export function timeOf(at) {
   return t.toLocaleString(undefined, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" });
 }
 
+// sinceOf writes since when something is so.
+export function sinceOf(at) { return `since ${timeOf(at)}`; }
+
+// reasonOf makes a sentence of why a wish waits or a definition is not taken, as servers tell it.
+function reasonOf(why) {
+  const words = { "node unreachable": "Its node is not connected", "node: disk": "The disk of its node takes nothing more: the node does nothing new until it does" }[why];
+  return words ?? why.replace(/^node (?=[^:]*:)/, "Node ").replace(/: device: "[^"]*": expected /, ": it expected ");
+}
+
 // stateOf sums a device up: its kind of state, for the looks and the filters, and the words for it. all are the looks of
 // its properties, main the name of the first one.
 export function stateOf(device, all, main) {
   const p = device.properties[main], look = all[main];
   const looks = Object.values(all);
   const pending = looks.some((l) => l.pending);
-  const troubles = [...new Set(looks.map((l) => l.trouble).filter(Boolean))];
+  const away = device.nodeAway ?? "";
+  // That a wish waits for a node which is away is said in the words.
+  const troubles = [...new Set(looks.map((l) => l.trouble).filter((t) => t && !(away && t === "node unreachable")).map(reasonOf))];
+  if (device.trouble) troubles.unshift(reasonOf(device.trouble));
   if (device.state === "unhealthy" || device.state === "error") troubles.unshift(`The device says: ${device.state}`);
   const pair = p && pairOf(p);
   const never = looks.length > 0 && looks.every((l) => l.never);
   const show = !p ? "" : pair ? switchText(p, look.actual) : "";
   let kind = "calm", words;
-  if (device.presence === "offline") {
+  if (away) {
+    kind = "away";
+    words = `Node away ${sinceOf(away)}${never ? ", never reported" : show ? `, was ${lower(show)}` : ""}`;
+    if (pending) words += `. ${waitText(p, look, pair)}`;
+  } else if (device.presence === "offline") {
     kind = "offline";
     words = never ? "Offline, never reported" : `Offline${show ? `, was ${lower(show)}` : ""}${look?.at ? ` at ${timeOf(look.at)}` : ""}`;
-    if (pending) words += ". Waits for it";
+    if (pending) words += ". A wish waits for it";
   } else if (pending) {
     kind = "pending";
     words = pendingText(p, look, pair);
@@ -111,7 +127,16 @@ export function stateOf(device, all, main) {
   } else {
     words = show || (look?.at ? `At ${timeOf(look.at)}` : "Online");
   }
-  return { kind, words, troubles, pending, offline: device.presence === "offline", lit: Boolean(pair) && look.actual === pair.on };
+  const offline = kind === "offline";
+  // Of what cannot be reached nobody knows whether it shines.
+  return { kind, words, troubles, pending, offline, away: Boolean(away), lit: !offline && !away && Boolean(pair) && look.actual === pair.on };
+}
+
+// waitText says what is to happen once the node is back.
+function waitText(p, look, pair) {
+  if (!p || !pair || !look.pending) return "The change waits for it";
+  const word = switchText(p, look.value);
+  return word === "On" || word === "Off" ? `To be turned ${lower(word)} when it is back` : `To be ${lower(word)} when it is back`;
 }
 
 function pendingText(p, look, pair) {
@@ -126,22 +151,23 @@ function pendingText(p, look, pair) {
 
 function lower(s) { return s === "On" || s === "Off" ? s.toLowerCase() : s; }
 
-// endOf says what became of a wish that was not applied; "" for one that was. origin is where what holds now came from.
-export function endOf(wish, origin) {
+// endOf says what became of a wish that was not applied; "" for one that was. origin is where what holds now came from, hub
+// whether this is a hub's page.
+export function endOf(wish, origin, hub) {
   const why = wish.reason ? `: ${wish.reason}` : "";
   switch (wish.outcome) {
     case "applied": return "";
     case "failed": return `It did not work${why}`;
     case "expired": return "Given up: it was not done within 5 minutes";
-    case "superseded": return wish.by === "definition" || wish.by === "deleted" ? `Ended: the device was ${wish.by === "deleted" ? "deleted" : "defined anew"}` : `Overruled by ${whoOf(origin)}`;
+    case "superseded": return wish.by === "definition" || wish.by === "deleted" ? `Ended: the device was ${wish.by === "deleted" ? "deleted" : "defined anew"}` : `Overruled by ${whoOf(origin, hub)}`;
     case "refused": return `Refused${why}`;
   }
   return `Ended: ${wish.outcome}${why}`;
 }
 
-function whoOf(origin) {
+function whoOf(origin, hub) {
   return {
-    device: "a hand on the device", local: "somebody else at the node", mqtt: "an MQTT client", homekit: "Apple Home",
-    matter: "Matter", rule: "a rule", cloud: "the hub", kubernetes: "Kubernetes",
+    device: "a hand on the device", local: hub ? "somebody at the node" : "somebody else at the node", mqtt: "an MQTT client", homekit: "Apple Home",
+    matter: "Matter", rule: "a rule", cloud: hub ? "somebody else at the hub" : "the hub", kubernetes: "Kubernetes",
   }[origin] ?? "a later wish";
 }
