@@ -23,6 +23,7 @@ const wishes = new Wishes({
 const board = new Board({
   ask: (...wish) => wishes.ask(...wish),
   own: (key) => wishes.of(key),
+  came: () => stream.look(),
   counted(n) {
     const parts = [`${n.devices} ${n.devices === 1 ? "device" : "devices"}`];
     if (n.on) parts.push(`${n.on} on`);

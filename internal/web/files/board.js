@@ -6,6 +6,7 @@ import { Nodes } from "./nodes.js";
 import { sinceOf } from "./words.js";
 
 const BUDGET = 8; // ms of drawing in one frame
+const FIRST = 40; // the same while the first devices come: each frame lays out the whole page
 const MANY = 12; // devices beyond which one has to look for them
 const FEW = 6; // devices up to which nobody needs to choose a node
 
@@ -32,9 +33,10 @@ export class Board {
   #query = "";
   #chips = new Map();
 
-  // ask is as of Card; own(key) gives the page's own wishes; counted(summary) is told the numbers.
-  constructor({ ask, own, counted }) {
-    Object.assign(this, { ask, own, counted, viewer: false });
+  // ask is as of Card; own(key) gives the page's own wishes; counted(summary) is told the numbers; came() that a node has
+  // come or gone.
+  constructor({ ask, own, counted, came }) {
+    Object.assign(this, { ask, own, counted, came, viewer: false });
     this.root = document.getElementById("rooms");
     this.find = document.getElementById("find");
     this.nodes = new Nodes(() => this.#arrange());
@@ -65,8 +67,10 @@ export class Board {
   device(d) {
     const key = keyOf(d);
     this.#seen?.add(key);
+    const was = this.nodes.away(d.node);
     if (this.nodes.count(this.#devices.get(key), d)) this.#again();
     this.#devices.set(key, d);
+    if (this.complete && was !== this.nodes.away(d.node)) this.came();
     this.draw(key);
   }
 
@@ -86,10 +90,22 @@ export class Board {
 
   // arrange: another node is to be shown, or the devices are to stand otherwise.
   #arrange() {
-    if (this.#grouped !== this.nodes.grouped) this.#again();
+    if (this.#grouped !== this.nodes.grouped) this.#regroup();
     this.#sift();
-    this.draw();
   }
+
+  // regroup puts all cards elsewhere at once: spread over frames, each would lay out the whole page.
+  #regroup() {
+    this.#grouped = this.nodes.grouped;
+    this.root.replaceChildren();
+    this.#rooms.clear();
+    for (const [key, at] of this.#cards) {
+      this.#place(key, at, this.#roomOf(this.#devices.get(key)), at.title);
+      this.#show(key);
+    }
+  }
+
+  #roomOf(d) { return (this.#grouped ? d.node : d.room) ?? ""; }
 
   #forget(key) {
     if (this.nodes.count(this.#devices.get(key), undefined)) this.#again();
@@ -117,8 +133,8 @@ export class Board {
 
   #flush() {
     this.#frame = 0;
-    const until = performance.now() + BUDGET;
-    this.#grouped = this.nodes.grouped;
+    if (this.#grouped !== this.nodes.grouped) this.#regroup();
+    const until = performance.now() + (this.complete ? BUDGET : FIRST);
     for (const key of this.#dirty) {
       this.#dirty.delete(key);
       this.#show(key);
@@ -131,7 +147,7 @@ export class Board {
   #show(key) {
     const d = this.#devices.get(key);
     if (!d) return;
-    const room = (this.#grouped ? d.node : d.room) ?? "";
+    const room = this.#roomOf(d);
     const title = d.title || d.name;
     let at = this.#cards.get(key);
     if (at && (at.room.name !== room || at.title !== title)) {

@@ -3,6 +3,7 @@
 
 const SLOW = 3000; // ms without a stream until the page says so
 const ASK = 10000; // ms between two looks at the server's health
+const LOOK = 300; // ms after which it is asked out of turn, once for all that changes meanwhile
 const HIDDEN = 60000; // ms that a page nobody sees keeps its stream
 
 export class Stream {
@@ -86,6 +87,13 @@ export class Stream {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#on && !document.hidden && this.#open(), wait);
     this.#health();
+  }
+
+  // look asks the server how it is out of turn: something of that has changed.
+  look() {
+    if (!this.#on || document.hidden) return;
+    clearTimeout(this.#ask);
+    this.#ask = setTimeout(() => this.#health(), LOOK);
   }
 
   async #health() {
