@@ -44,6 +44,10 @@ export default async function () {
     assert.equal((await heads()).length, 8);
     await nodes.selectOption("barn");
     await until(async () => (await visible()) === on.barn, "other devices are shown");
+    assert.equal(await page.getByRole("button", { name: /^All/ }).textContent(), `All ${on.barn}`);
+    assert.match(await page.locator("#counts").textContent(), new RegExp(`^${n} devices`));
+    await page.reload(); // it is remembered
+    await until(async () => (await page.locator(".card").count()) === n && (await visible()) === on.barn, "the node is forgotten", 20000);
     await page.getByRole("searchbox").fill("device 1");
     const fit = [...Array(n).keys()].filter((i) => i % 3 === 1 && String(i).startsWith("1")).length;
     await until(async () => (await visible()) === fit, "node and search do not go together");
@@ -51,7 +55,7 @@ export default async function () {
     await nodes.selectOption("All by node");
     await until(async () => (await heads()).join() === "attic,barn,cellar" && (await visible()) === n, "they do not stand under their nodes");
     assert.equal(await card(page, "Device 1").locator(".foot").textContent(), "Hall");
-    await page.reload(); // the order is remembered
+    await page.reload(); // so is the order
     await until(async () => (await heads()).join() === "attic,barn,cellar" && (await visible()) === n, "it is forgotten", 20000);
     await watch();
     await nodes.selectOption("All by room");
@@ -87,7 +91,10 @@ export default async function () {
         await p.locator("#nodes").selectOption("All by node");
         await until(async () => (await p.locator(".room:visible").count()) === 3, "they do not stand under their nodes");
         await p.locator(".room[data-away] .count").waitFor();
-        await p.locator(".room[data-away]").scrollIntoViewIfNeeded();
+        await p.locator(".room[data-away] h2").evaluate((e) => new Promise((done) => {
+          e.scrollIntoView({ block: "start" });
+          setTimeout(done, 300);
+        }));
         await shot(p, `${name}-${colorScheme}-nodes`);
         await p.context().close();
       }

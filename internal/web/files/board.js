@@ -91,6 +91,8 @@ export class Board {
   // arrange: another node is to be shown, or the devices are to stand otherwise.
   #arrange() {
     if (this.#grouped !== this.nodes.grouped) this.#regroup();
+    this.#again(); // what a card says beside its state depends on it
+    this.draw();
     this.#sift();
   }
 
@@ -161,7 +163,7 @@ export class Board {
     }
     at.on = d.node ?? "";
     at.words = `${title}\n${d.namespace}/${d.name}\n${room}\n${d.node ?? ""}`.toLocaleLowerCase();
-    at.card.show(d, this.own(key), { nodes: this.nodes.several && !this.#grouped, rooms: this.#grouped, viewer: this.viewer });
+    at.card.show(d, this.own(key), { nodes: this.nodes.several && !this.#grouped && this.nodes.one === "", rooms: this.#grouped, viewer: this.viewer });
     mark(at.card.node, "hidden", this.#fits(at) ? null : "");
   }
 
@@ -209,10 +211,17 @@ export class Board {
   }
 
   #tally() {
-    const choose = this.nodes.several && this.#devices.size > FEW;
-    if (this.nodes.draw(choose)) return this.#arrange();
-    const n = Object.fromEntries(FILTERS.map(([id]) => [id, 0]));
-    for (const at of this.#cards.values()) for (const [id, , test] of FILTERS) if (at.card.state && test(at.card.state)) n[id]++;
+    const choose = this.nodes.several && (this.#devices.size > FEW || this.nodes.one !== "");
+    if (this.nodes.draw(choose, this.complete)) return this.#arrange();
+    const one = this.nodes.one;
+    const all = Object.fromEntries(FILTERS.map(([id]) => [id, 0])), n = { ...all };
+    for (const at of this.#cards.values()) {
+      for (const [id, , test] of FILTERS) {
+        if (!at.card.state || !test(at.card.state)) continue;
+        all[id]++;
+        if (one === "" || at.on === one) n[id]++;
+      }
+    }
     const many = this.#devices.size > MANY;
     mark(this.find, "hidden", many || choose ? null : "");
     mark(this.find, "data-few", many ? null : "true");
@@ -222,7 +231,7 @@ export class Board {
     }
     let shown = 0;
     for (const room of this.#rooms.values()) {
-      const cards = room.cards.map((key) => this.#cards.get(key).card);
+      const cards = room.cards.map((key) => this.#cards.get(key)).filter((at) => one === "" || at.on === one).map((at) => at.card);
       const visible = cards.filter((c) => !c.node.hidden).length;
       const lit = cards.filter((c) => c.state?.lit).length;
       shown += visible;
@@ -233,6 +242,6 @@ export class Board {
       mark(room.node, "data-away", away ? "true" : null);
       set(room.count, "textContent", [lit ? `${lit} on` : "", away ? `away ${sinceOf(away)}` : ""].filter(Boolean).join(" · "));
     }
-    this.counted({ ...n, shown, devices: this.#devices.size, complete: Boolean(this.complete) });
+    this.counted({ ...all, shown, devices: this.#devices.size, complete: Boolean(this.complete) });
   }
 }

@@ -18,7 +18,7 @@ export class Nodes {
     this.select = document.getElementById("nodes");
     this.select.addEventListener("change", () => {
       this.#choice = this.select.value;
-      if (this.one === "") remember(this.#choice);
+      remember(this.#choice);
       picked();
     });
   }
@@ -49,15 +49,15 @@ export class Nodes {
     return was !== this.several;
   }
 
-  // draw brings the choice up to date; wanted tells whether there is one. It is called between frames, as thousands of
-  // devices come at once. It tells whether the node that was shown is gone.
-  draw(wanted) {
+  // draw brings the choice up to date; wanted tells whether there is one, complete whether all devices are known. It is
+  // called between frames, as thousands of devices come at once. It tells whether the node that was shown is gone.
+  draw(wanted, complete) {
     mark(this.select, "hidden", wanted ? null : "");
-    if (!this.#stale) return false;
+    if (!this.#stale || !complete) return false;
     this.#stale = false;
     const names = [...this.#all.keys()].sort(order.compare);
     const lost = this.#choice.startsWith(ONE) && !this.#all.has(this.#choice.slice(ONE.length));
-    if (lost) this.#choice = recall();
+    if (lost) remember((this.#choice = ROOMS));
     const nodes = names.map((n) => [ONE + n, this.away(n) ? `${n} – away` : n]);
     const options = JSON.stringify(nodes);
     if (options !== this.#options) {
@@ -70,21 +70,15 @@ export class Nodes {
   }
 }
 
-const KEY = "twinbridge-order";
-
-// A browser may keep nothing at all; then the page forgets.
+// What was chosen stands in the address, so that it outlives a reload and can be a bookmark; the browser keeps nothing else.
 function recall() {
-  try {
-    return localStorage.getItem(KEY) === NODES ? NODES : ROOMS;
-  } catch {
-    return ROOMS;
-  }
+  const said = new URLSearchParams(location.search);
+  if (said.get("node")) return ONE + said.get("node");
+  return said.get("by") === "node" ? NODES : ROOMS;
 }
 
 function remember(choice) {
-  try {
-    localStorage.setItem(KEY, choice);
-  } catch {
-    // As above.
-  }
+  const one = choice.startsWith(ONE) ? { node: choice.slice(ONE.length) } : choice === NODES ? { by: "node" } : {};
+  const said = String(new URLSearchParams(one));
+  history.replaceState(null, "", said ? `?${said}` : location.pathname);
 }
