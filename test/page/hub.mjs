@@ -50,7 +50,7 @@ export default async function () {
   await check("what the house does is seen at once", async () => {
     const began = Date.now();
     await ask("PATCH", "/v1/devices/default/hall/expected?wait=5s", '{"expected":{"powerstatus":"OFF"}}', house.edge.socket);
-    await until(async () => (await card(page, "Hall lamp").locator(".say").textContent()) === "Off", "the page does not follow", 4000);
+    await until(async () => (await card(page, "Hall lamp").locator(".say").textContent()) === "Off", "the page does not follow", 1400);
     return `${Date.now() - began} ms from the wish at the node to the hub's page`;
   });
 

@@ -25,7 +25,7 @@ export class Wishes {
 
   // ask wishes for a value; literal is its JSON. A later wish for the same property takes the place of an earlier one.
   async ask(device, key, prop, value, literal) {
-    const w = { value, id: "", trouble: "", timer: 0 };
+    const w = { value, id: "", trouble: "", timer: 0, from: device.properties[prop]?.expected?.rev ?? 0 };
     const props = this.#open.get(key) ?? new Map();
     clearTimeout(props.get(prop)?.timer);
     this.#open.set(key, props.set(prop, w));
@@ -70,8 +70,10 @@ export class Wishes {
   // seen looks at wishes that a device no longer shows as pending: they have ended.
   seen(key, device) {
     for (const [prop, w] of this.#open.get(key) ?? []) {
-      const now = device?.properties[prop]?.wish;
-      if (w.settled && device?.properties[prop]?.actual?.value === w.value) this.#drop(key, prop, w);
+      const p = device?.properties[prop], now = p?.wish;
+      // The stream has caught up, or is further: somebody else has wished since.
+      const further = p?.expected?.rev > w.from && p.expected.value !== w.value;
+      if (w.settled && (p?.actual?.value === w.value || further)) this.#drop(key, prop, w);
       if (!w.id || w.settled) continue;
       if (now?.id === w.id) w.trouble = now.trouble ?? "";
       else this.#later(key, prop, w, 0);
