@@ -43,9 +43,7 @@ func long() bool { return os.Getenv("LONG") != "" }
 
 const devices = 8
 
-// dims are the devices: a property that takes any whole number, so that each wish has a value of its own.
-func dims() (names []string, manifest string) {
-	manifest = `apiVersion: devices.kubeedge.io/v1beta1
+const dimModel = `apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel
 metadata:
   name: dim
@@ -56,10 +54,8 @@ spec:
       type: INT
       accessMode: ReadWrite
 `
-	for i := range devices {
-		name := fmt.Sprintf("dim-%d", i)
-		names = append(names, name)
-		manifest += fmt.Sprintf(`---
+
+const dimDevice = `---
 apiVersion: devices.kubeedge.io/v1beta1
 kind: Device
 metadata:
@@ -69,7 +65,15 @@ spec:
     name: dim
   protocol:
     protocolName: sim
-`, name)
+`
+
+// dims are devices with a property that takes any whole number, so that each wish has a value of its own.
+func dims(n int) (names []string, manifest string) {
+	manifest = dimModel
+	for i := range n {
+		name := fmt.Sprintf("dim-%d", i)
+		names = append(names, name)
+		manifest += fmt.Sprintf(dimDevice, name)
 	}
 	return names, manifest
 }
@@ -83,6 +87,8 @@ type storm struct {
 	names []string
 	rng   *rand.Rand
 	value atomic.Int64 // the last that somebody wished
+	only  string       // faults whose name begins so; "": all
+	quick bool         // half of the askers do not wait, and one fault follows the other sooner
 
 	followers sync.WaitGroup
 	apis      map[string]*world.API
@@ -95,7 +101,7 @@ func newStorm(t *testing.T, program string, mosquitto bool) *storm {
 	t.Logf("seed %d", seed) // of the faults; what the programs do is their own
 	s := &storm{T: t, h: NewHistory(), proxy: world.NewProxy(t), rng: rand.New(rand.NewPCG(seed, 0))}
 	var manifest string
-	s.names, manifest = dims()
+	s.names, manifest = dims(devices)
 	s.w = world.New(t, world.Options{
 		Binary: program, Shape: world.Three, Manifest: manifest, Through: s.proxy.Through, Mosquitto: mosquitto, OnLine: s.line,
 	})
@@ -129,7 +135,11 @@ func (s *storm) ask(ctx context.Context, side, name string, press bool) {
 		body = fmt.Sprintf(`{"expected":{"level":%d},"validFor":"3s"}`, value)
 	}
 	from := s.h.Now()
-	status, w, err := s.apis[side].Patch(ctx, name, "?wait=4s", body)
+	query := "?wait=4s"
+	if s.quick && value%2 == 0 {
+		query = ""
+	}
+	status, w, err := s.apis[side].Patch(ctx, name, query, body)
 	e := Entry{What: Ask, Side: side, Device: name, From: from, Value: value, Status: status}
 	if err != nil {
 		e.Text = err.Error()
@@ -280,9 +290,19 @@ func (s *storm) rage(span time.Duration) map[string]int {
 				if !first && s.h.Now() > end {
 					break
 				}
-				pause(s.Context(), 300*time.Millisecond+time.Duration(s.rng.Int64N(int64(900*time.Millisecond))))
+				if !strings.HasPrefix(f.name, s.only) {
+					continue
+				}
+				calm := 300 * time.Millisecond
+				if s.quick {
+					calm = 50 * time.Millisecond
+				}
+				pause(s.Context(), calm+time.Duration(s.rng.Int64N(int64(3*calm))))
 				from := s.h.Now()
 				f.begin()
+				if s.quick {
+					f.most = min(f.most, f.least+300*time.Millisecond)
+				}
 				pause(s.Context(), f.least+time.Duration(s.rng.Int64N(int64(f.most-f.least))))
 				f.mend()
 				s.h.Add(Entry{What: Fault, From: from, Text: f.name})
@@ -300,7 +320,11 @@ const restTime = 90 * time.Second
 // rest waits until nothing is pending and both sides show the same; false: it does not come to that.
 func (s *storm) rest() (time.Duration, bool) {
 	start := time.Now()
-	for time.Since(start) < restTime {
+	most := restTime
+	if s.quick {
+		most = 20 * time.Second
+	}
+	for time.Since(start) < most {
 		ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
 		hub, err1 := s.apis[Hub].Devices(ctx)
 		node, err2 := s.apis[Node].Devices(ctx)
@@ -310,7 +334,7 @@ func (s *storm) rest() (time.Duration, bool) {
 		}
 		pause(s.Context(), 50*time.Millisecond)
 	}
-	return restTime, false
+	return most, false
 }
 
 // same reports whether two views are of the same world at rest.

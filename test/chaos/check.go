@@ -69,13 +69,33 @@ const kept = 12
 // unknown stands for the outcome of a wish that is not known any more.
 const unknown = "unknown"
 
-// moments are times, in order.
-type moments []time.Duration
+// span is when a device had to do with a wish: from when it was asked for until it was known to have ended.
+type span struct{ from, to time.Duration }
 
-// after counts those within a span.
-func (m moments) after(from, to time.Duration) (n int) {
-	for _, t := range m {
-		if t > from && t < to {
+// spans gives those of each device.
+func spans(history []Entry) map[string][]span {
+	ended := map[string]time.Duration{}
+	for i := range history {
+		if e := &history[i]; Ended(e.Outcome) {
+			if _, ok := ended[e.Wish]; !ok {
+				ended[e.Wish] = e.At
+			}
+		}
+	}
+	out := map[string][]span{}
+	for i := range history {
+		switch e := &history[i]; e.What {
+		case Ask, MQTT, Hand:
+			out[e.Device] = append(out[e.Device], span{e.From, max(e.At, ended[e.Wish])})
+		}
+	}
+	return out
+}
+
+// among counts the spans that lie at least in part between two times.
+func among(all []span, from, to time.Duration) (n int) {
+	for _, s := range all {
+		if s.to > from && s.from < to {
 			n++
 		}
 	}
@@ -103,12 +123,7 @@ func Check(history []Entry) *Verdict {
 // checkWishes: Told, Durable. Each wish ends once, the same everywhere, and is there when it is asked for.
 func checkWishes(v *Verdict, history []Entry) map[string]*told {
 	wishes := map[string]*told{}
-	wanted := map[string]moments{}
-	for i := range history {
-		if e := &history[i]; e.What == Ask || e.What == MQTT || e.What == Hand {
-			wanted[e.Device] = append(wanted[e.Device], e.At)
-		}
-	}
+	busy := spans(history)
 	var order []*told
 	for i := range history {
 		e := &history[i]
@@ -126,7 +141,7 @@ func checkWishes(v *Verdict, history []Entry) map[string]*told {
 			if w.promised < 0 || w.promised > e.From || e.Side != w.side || w.outcome == unknown {
 				continue
 			}
-			if wanted[e.Device].after(w.from, e.At) >= kept {
+			if among(busy[e.Device], w.from, e.At) >= kept {
 				v.Forgotten++
 				w.outcome = cmp.Or(w.outcome, unknown)
 			} else {

@@ -58,6 +58,23 @@ func TestSoundHistory(t *testing.T) {
 	}
 }
 
+// TestForgotten: what need not be kept may be unknown.
+func TestForgotten(t *testing.T) {
+	for _, n := range []int{kept - 2, kept + 1} {
+		h := sound()[:22]
+		h = append(h, at(20.5, Entry{What: Ask, Side: Hub, Value: 20, Wish: "w20", Outcome: "pending", Status: 202}))
+		for i := range n {
+			h = append(h, at(21+float64(i)/100, Entry{What: MQTT, Value: int64(100 + i)}))
+		}
+		h = append(h, at(22, Entry{What: Look, Side: Hub, Value: 20, Wish: "w20", Status: 404}))
+		v := Check(append(h, sound()[22:]...))
+		lost := v.Lost == 1 && v.Forgotten == 0 && len(v.Violations) == 1
+		if forgotten := v.Lost == 0 && v.Forgotten == 1 && len(v.Violations) == 0; n < kept && !lost || n > kept && !forgotten {
+			t.Errorf("unknown after %d others: %v, %v", n, v, v.Violations)
+		}
+	}
+}
+
 // TestCheckBites adds one thing to the sound history, or changes one, and wants it found by name.
 func TestCheckBites(t *testing.T) {
 	replace := func(i int, e Entry) func([]Entry) []Entry {

@@ -42,6 +42,7 @@ var suite = []step{
 
 func TestUp(t *testing.T)             { walkSuite(t, world.Up) }
 func TestThreeProcesses(t *testing.T) { walkSuite(t, world.Three) }
+func TestThreeNetworks(t *testing.T)  { walkSuite(t, world.Namespaces) }
 
 func walkSuite(t *testing.T, shape world.Shape) {
 	h := newHouse(t, shape)

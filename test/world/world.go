@@ -260,10 +260,10 @@ func (w *World) HubTLS() *tls.Config {
 	return &tls.Config{RootCAs: roots}
 }
 
-// Dial opens connections from where people are that ask the hub.
+// Dial opens connections from where people are that ask the hub: at its machine.
 func (w *World) Dial() Dial {
 	if w.net != nil {
-		return w.net.dial("edge")
+		return w.net.dial("hub")
 	}
 	var d net.Dialer
 	return d.DialContext
