@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,6 +23,8 @@ type Party struct {
 	args  []string
 	ready string
 	logs  bool // it says on standard error that it is ready
+	// ownDisk: its folder is seen by itself only.
+	ownDisk bool
 }
 
 // Start starts the program and waits until it is ready.
@@ -52,8 +55,13 @@ func (p *Party) End() {
 	}
 }
 
-// Store is the path of a file in its folder.
-func (p *Party) Store(name string) string { return filepath.Join(p.Data, name) }
+// Store is the path of a file in its folder, as it is seen from here: of a disk of its own while it runs.
+func (p *Party) Store(name string) string {
+	if p.ownDisk && p.Process != nil {
+		return filepath.Join(fmt.Sprintf("/proc/%d/root", p.PID()), p.Data, name)
+	}
+	return filepath.Join(p.Data, name)
+}
 
 // Copy reads a store while its program does not run.
 func (p *Party) Copy(name string) []byte {

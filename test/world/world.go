@@ -37,9 +37,9 @@ type Options struct {
 	Through func(hub string) string
 	// Mosquitto puts Debian's broker between node and mapper, in the place of the embedded one.
 	Mosquitto bool
-	// HubPrefix goes before the hub's program, and HubData is where its folder lies if not in a new one.
-	HubPrefix []string
-	HubData   string
+	// HubDisk goes before the hub's program and its folder's name comes behind it: what puts a disk of the hub's own
+	// there, and copies what lies in the folder of that name with .start behind it.
+	HubDisk []string
 	// OnLine hears each line that the mapper prints.
 	OnLine func(at time.Time, line string)
 }
@@ -83,10 +83,7 @@ func New(t testing.TB, o Options) *World {
 	if o.Mosquitto {
 		w.Broker = w.newBroker(w.MQTT)
 	}
-	hubData := o.HubData
-	if hubData == "" {
-		hubData = t.TempDir()
-	}
+	hubData := t.TempDir()
 	link := ""
 	if o.Through != nil {
 		link = "  url: https://" + o.Through(w.HubAddr) + "\n"
@@ -100,8 +97,13 @@ func New(t testing.TB, o Options) *World {
 		w.Joined()
 		return w
 	}
-	w.Hub = &Party{t: t, Data: hubData, Prefix: append(w.inside("hub"), o.HubPrefix...), args: []string{o.Binary, "cloud", "--data", hubData}, ready: `(?m)^ready: `}
-	writeFile(t, w.Hub.Store("twinbridge.yaml"), fmt.Sprintf("hub:\n  listen: %s\n  plain: \"\"\n", w.HubAddr))
+	w.Hub = &Party{t: t, Data: hubData, Prefix: w.inside("hub"), args: []string{o.Binary, "cloud", "--data", hubData}, ready: `(?m)^ready: `}
+	file := w.Hub.Store("twinbridge.yaml")
+	if o.HubDisk != nil {
+		w.Hub.Prefix, w.Hub.ownDisk = append(append(w.Hub.Prefix, o.HubDisk...), hubData), true
+		file = filepath.Join(hubData+".start", "twinbridge.yaml")
+	}
+	writeFile(t, file, fmt.Sprintf("hub:\n  listen: %s\n  plain: \"\"\n", w.HubAddr))
 	w.Node = w.newNode(NodeName, t.TempDir(), w.MQTT, link, false)
 	writeFile(t, w.Node.Store("devices/house.yaml"), o.Manifest)
 	data := t.TempDir()
