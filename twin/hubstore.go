@@ -107,9 +107,13 @@ func (s *HubStore) Wish(id string) (WishView, error) {
 	return s.hub.FindWish(id)
 }
 
-// Ask hands in a wish of the cloud and returns when it is on disk; see [Hub.Ask]. With ErrDisk it is pending all the
-// same, and may be lost.
+// Ask hands in a wish of the cloud and returns when it is on disk; see [Hub.Ask]. While the disk is known to fail it
+// takes none: ErrDisk, and nothing changed. With ErrDisk because the disk failed just then it is pending all the same, and
+// on disk once that takes it.
 func (s *HubStore) Ask(ctx context.Context, n Name, w Wish) (v WishView, err error) {
+	if s.DiskError() != nil {
+		return WishView{}, ErrDisk
+	}
 	s.step(func(now Now) { v, err = s.hub.Ask(now, n, w) })
 	if err != nil {
 		return v, err
