@@ -40,6 +40,7 @@ func (t townTwins) Hello(node, s string) (twin.HubHello, bool) {
 	t.commit()
 	return t.hub.Hello(node, s)
 }
+
 func (t townTwins) NodeHello(node, s string, h twin.NodeHello) string {
 	return t.hub.NodeHello(t.now, node, s, h)
 }

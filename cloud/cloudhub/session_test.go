@@ -57,8 +57,10 @@ func (r *recorder) DefinitionRefused(_, session string, _ twin.Refusal) {
 }
 func (r *recorder) Ack(string, string) (rev uint64, ok bool)            { return pop(&r.acks) }
 func (r *recorder) Definitions(_, _ string, most int) []twin.Definition { return some(&r.defs, most) }
-func (r *recorder) Refusals(string, string) []twin.Refusal              { return some(&r.refuse, 99) }
-func (r *recorder) Offers(_, _ string, most int) []twin.CloudWish       { return some(&r.offers, most) }
+
+func (r *recorder) Refusals(string, string) []twin.Refusal { return some(&r.refuse, 99) }
+
+func (r *recorder) Offers(_, _ string, most int) []twin.CloudWish { return some(&r.offers, most) }
 
 func pop[T any](list *[]T) (one T, ok bool) {
 	if len(*list) == 0 {

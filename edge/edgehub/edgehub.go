@@ -145,7 +145,7 @@ func (e *EdgeHub) dial(ctx context.Context, hub string) (*websocket.Conn, error)
 		NetDialContext: e.cfg.Dial, TLSClientConfig: e.cfg.TLS(), HandshakeTimeout: dialTime, Subprotocols: []string{wire.Subprotocol},
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10,
 	}
-	c, answer, err := dialer.DialContext(ctx, "wss"+strings.TrimPrefix(hub, "https")+wire.Path, nil)
+	c, answer, err := dialer.DialContext(ctx, "wss"+strings.TrimPrefix(hub, "https")+wire.Path, nil) //nolint:bodyclose // gorilla: it need not be closed
 	if err != nil {
 		return nil, dialError(hub, answer, err)
 	}
@@ -175,7 +175,7 @@ func (e *EdgeHub) down(err error) {
 	defer e.mu.Unlock()
 	why := err.Error()
 	if e.stats.Connected || e.stats.Trouble != why {
-		e.log.Warn("no link to the hub; the house goes on, and it is dialed again", "why", why)
+		e.log.Warn("no link to the hub; the house goes on, and dials again", "why", why)
 	}
 	if e.stats.Connected {
 		e.stats.Since = time.Now()

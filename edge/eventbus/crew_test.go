@@ -326,7 +326,7 @@ func TestEdgeID(t *testing.T) {
 			t.Errorf("%q: %s, want %s... of at most 23 bytes", node, got, want)
 		}
 	}
-	if edgeID("n") == edgeID("n") {
+	if one, other := edgeID("n"), edgeID("n"); one == other {
 		t.Error("two processes have one id")
 	}
 }

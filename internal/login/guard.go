@@ -34,7 +34,7 @@ func (l *Login) Require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		found, left := l.find(r)
 		if found == nil {
-			unauthorized(w)
+			stranger(w)
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), visitKey{}, visit{l, found}), left)
@@ -86,8 +86,8 @@ func (l *Login) ours(host string) bool {
 	return err == nil && (addr.Unmap().IsLoopback() || l.hosts[bare])
 }
 
-// unauthorized says that nobody is logged in; takes is what somebody may log in with.
-func unauthorized(w http.ResponseWriter, takes ...string) {
+// stranger says that nobody is logged in; takes is what somebody may log in with.
+func stranger(w http.ResponseWriter, takes ...string) {
 	const status = http.StatusUnauthorized
 	answer(w, status, "application/problem+json", problemBody{http.StatusText(status), status, "there is no session: log in at /v1/login", takes})
 }

@@ -136,7 +136,7 @@ func (l *Login) session(w http.ResponseWriter, r *http.Request) {
 		if l.cfg.Tokens {
 			takes = append(takes, "token")
 		}
-		unauthorized(w, takes...)
+		stranger(w, takes...)
 		return
 	}
 	answer(w, http.StatusOK, "application/json", sessionBody{Name: found.who.Name, Role: found.who.Role})

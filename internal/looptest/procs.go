@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"twinbridge/cloud/cloudhub"
 	"twinbridge/cloud/devicecontroller"
@@ -135,6 +134,3 @@ func (p *nodeProc) crash() {
 	p.stop()
 	p.wg.Wait()
 }
-
-// soon is when a crashed process starts again.
-func (w *world) soon() time.Duration { return w.between(0, 15*time.Second) }

@@ -74,7 +74,7 @@ func Encode(m Message) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	var e = struct {
+	e := struct {
 		N    uint64 `json:"n,omitempty"`
 		Got  uint64 `json:"got,omitempty"`
 		Kind string `json:"kind"`

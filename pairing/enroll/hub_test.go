@@ -342,8 +342,13 @@ func TestTokensEnd(t *testing.T) {
 
 func TestOpenAuthorityRefuses(t *testing.T) {
 	for _, cfg := range []AuthorityConfig{
-		{Hosts: []string{"hub.example:8443"}}, {Hosts: []string{""}}, {Hosts: []string{"a..b"}}, {Hosts: []string{"-a"}},
-		{Hosts: slices.Repeat([]string{"a"}, 65)}, {Lifetime: time.Second}, {Lifetime: 400 * 24 * time.Hour},
+		{Hosts: []string{"hub.example:8443"}},
+		{Hosts: []string{""}},
+		{Hosts: []string{"a..b"}},
+		{Hosts: []string{"-a"}},
+		{Hosts: slices.Repeat([]string{"a"}, 65)},
+		{Lifetime: time.Second},
+		{Lifetime: 400 * 24 * time.Hour},
 	} {
 		var field *FieldError
 		if _, err := OpenAuthority(newStore(), cfg); !errors.As(err, &field) {

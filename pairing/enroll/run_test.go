@@ -61,7 +61,7 @@ func (b *breaking) Read(p []byte) (int, error) {
 	n, err := b.Conn.Read(p)
 	if b.hang {
 		for err == nil {
-			n, err = b.Conn.Read(p)
+			_, err = b.Conn.Read(p)
 		}
 		return 0, err
 	}
@@ -279,14 +279,14 @@ func TestNodeUnsetClockRenews(t *testing.T) {
 			Dial:    h.net.dial,
 			Renewed: func() { renewed++ },
 		}
-		m, err := Join(t.Context(), store, h.token(t, "attic").Text(), cfg)
-		if err != nil {
+		if _, err := Join(t.Context(), store, h.token(t, "attic").Text(), cfg); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 20 { // each time it is off for 25 days, which it cannot know, and on for 10
 			time.Sleep(25 * day)
 			boot = time.Now()
-			if m, err = OpenMember(store, cfg); err != nil {
+			m, err := OpenMember(store, cfg)
+			if err != nil {
 				t.Fatal(err)
 			}
 			ctx, stop := context.WithTimeout(t.Context(), 10*day)

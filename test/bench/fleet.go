@@ -111,7 +111,7 @@ func (n *fleetNode) run(ctx context.Context) {
 	pause := time.Second
 	for ctx.Err() == nil {
 		began := time.Now()
-		_ = n.session(ctx) // why it ended does not matter: it is dialed again
+		_ = n.session(ctx) // why it ended does not matter: it dials again
 		if time.Since(began) > 20*time.Second {
 			pause = time.Second
 		}

@@ -149,16 +149,17 @@ func (p *Proxy) pass(to, from net.Conn) {
 	defer from.Close()
 	b := make([]byte, 32<<10)
 	for {
-		w, changed := p.now()
 		most := len(b)
-		if w == Slow {
+		if w, _ := p.now(); w == Slow {
 			most = 2 << 10
 		}
 		n, err := from.Read(b[:most])
 		if n > 0 {
 			n = p.take(n)
-			for w, changed = p.now(); w == Hole; w, changed = p.now() {
+			w, changed := p.now()
+			for w == Hole {
 				<-changed
+				w, changed = p.now()
 			}
 			if w == Slow {
 				select {

@@ -57,7 +57,6 @@ type World struct {
 	o              Options
 	net            *networks
 	user, password string // of the broker
-	token          string
 	apis           []*API
 }
 
