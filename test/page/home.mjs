@@ -146,7 +146,7 @@ export default async function () {
     await keys.locator("#code:focus").waitFor();
     await keys.keyboard.type(house.code);
     await keys.keyboard.press("Enter");
-    await keys.locator("#link[data-link=live]").waitFor({ state: "attached" });
+    await keys.locator("#counts", { hasText: /device/ }).waitFor();
     const seen = [];
     for (let i = 0; i < 40; i++) {
       await keys.keyboard.press("Tab");

@@ -76,6 +76,7 @@ export async function enter(page, code = house.code) {
   await page.locator("#code").fill(code);
   await page.locator("#code").press("Enter");
   await page.locator("#link[data-link=live]").waitFor({ state: "attached" });
+  await page.locator("#counts", { hasText: /device/ }).waitFor({ timeout: 20000 }); // all that is there is drawn
 }
 
 export async function open({ code, ...options } = {}) {

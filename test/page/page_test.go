@@ -49,6 +49,7 @@ type house struct {
 	Shots   string            `json:"shots"`
 	Browser string            `json:"browser"`
 	Home    string            `json:"home"` // of the browser
+	Kept    bool              `json:"kept"` // whether somebody wants the pictures
 	Scene   string            `json:"scene"`
 	Secure  string            `json:"secure,omitempty"`  // a hub's URL over TLS
 	Keeper  string            `json:"keeper,omitempty"`  // who starts and kills the hub's nodes
@@ -141,7 +142,8 @@ func run(t *testing.T, h house, scene string, limit time.Duration) {
 	if h.Home == "" {
 		h.Home = t.TempDir()
 	}
-	if h.Shots == "" {
+	h.Kept = h.Shots != ""
+	if !h.Kept {
 		h.Shots = t.TempDir()
 	}
 	told, err := json.Marshal(h)

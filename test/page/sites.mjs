@@ -80,7 +80,7 @@ export default async function () {
   });
 
   if (n > 100) return;
-  for (const colorScheme of ["light", "dark"]) {
+  for (const colorScheme of house.kept ? ["light", "dark"] : ["dark"]) {
     await check(`pictures, ${colorScheme}`, async () => {
       for (const [name, options] of [["desk", {}], ["phone", { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 }]]) {
         const p = await open({ ...options, colorScheme });
