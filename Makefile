@@ -30,11 +30,13 @@ PKG         ?= ./...
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
 NEED_CRASH  := strace=strace
 NEED_PEERS  := mosquitto=mosquitto mosquitto_passwd=mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
+NEED_NET    := ip=iproute2
 NEED_PAGE   := chromium=chromium node=nodejs npm=npm certutil=libnss3-tools
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
-E2E         := ./test/e2e/... ./test/readme/...
+E2E         := ./test/e2e/... ./test/hostile/... ./test/readme/...
+CHAOS       := ./test/chaos/...
 PAGE        := ./test/page/...
 BOARD       := ./test/gpio/...
 
@@ -47,7 +49,7 @@ VENV        := $(CACHE)/schemathesis/$(shell cksum < $(API_NEEDS) | cut -d' ' -f
 run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
 	./bin/twinbridge up --data $(DATA) --demo
 
-test: unit sim e2e api page test-gpio ## All tests: unit (race detector), simulation, end to end, REST by schemathesis, the page in a browser, emulated board
+test: unit sim e2e chaos api page test-gpio ## All tests: unit (race detector), simulation, end to end, kills under load, REST by schemathesis, the page in a browser, emulated board
 
 ##@ Building
 
@@ -71,9 +73,14 @@ sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories; of t
 	go test -timeout 60m -count 1 ./internal/looptest -v -runs $(LOOPS)
 	go test -race -timeout 60m -count 1 ./internal/looptest -run '^TestHistories$$' -v -runs $(shell expr $(LOOPS) / 10)
 
-e2e: go ## The real binary, driven as people do; installs mosquitto, mosquitto-clients, curl
-	@tools/need "end-to-end tests" $(NEED_PEERS)
-	go test -p 1 -timeout 10m -count 1 $(E2E)
+# As root also in network namespaces that the tests make and take away again.
+e2e: go ## The real binaries, driven as people do, and attacked; installs mosquitto, mosquitto-clients, curl, iproute2
+	@tools/need "end-to-end tests" $(NEED_PEERS) $(NEED_NET)
+	go test -p 1 -timeout 20m -count 1 $(E2E)
+
+chaos: go ## Hub, node, mapper and broker killed and cut off under load for 30 s, 5 minutes with LONG=1; what was told holds
+	@tools/need "tests with kills" $(NEED_PEERS)
+	go test -p 1 -timeout 30m -count 1 -v $(CHAOS)
 
 api: go $(VENV)/ok ## The hub's REST API against what schemathesis thinks of; installs python3-venv, makes a venv
 	SCHEMATHESIS=$(VENV) go test -timeout 15m -count 1 -v ./test/api
@@ -106,10 +113,11 @@ test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU,
 
 ##@ Longer
 
-test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loops, 200 kills, races in the binary, each fuzz target 60 s
+test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loops, 200 kills, 5 minutes of chaos, races in the binary, each fuzz target 60 s
 	$(MAKE) unit
 	$(MAKE) sim SEEDS=20000 LOOPS=2000
 	LONG=1 $(MAKE) e2e
+	LONG=1 $(MAKE) chaos
 	LONG=1 $(MAKE) api
 	$(MAKE) page
 	$(MAKE) test-gpio
@@ -157,4 +165,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e api page test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e chaos api page test-gpio test-long fuzz bench lint fmt vuln go help
