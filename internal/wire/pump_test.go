@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -108,7 +108,11 @@ func connect(t *testing.T, delay func() time.Duration) (node, hub *websocket.Con
 	if err := l.Hand(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
-	node, _, err := websocket.NewClient(a, &url.URL{Scheme: "ws", Host: "hub", Path: Path}, nil, 4<<10, 4<<10)
+	dialer := websocket.Dialer{
+		NetDialContext: func(context.Context, string, string) (net.Conn, error) { return a, nil },
+		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10,
+	}
+	node, _, err := dialer.DialContext(t.Context(), "ws://hub"+Path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -208,9 +208,17 @@ func TestHostile(t *testing.T) {
 		name string
 		do   func(*testing.T, *hub)
 	}{
-		{"tokens", tokens}, {"roles", roles}, {"join tokens", joinTokens}, {"certificates", certificates}, {"old and no TLS", oldTLS},
-		{"large requests", largeRequests}, {"streams", streams}, {"slow bodies", slowBodies}, {"bad messages", badMessages},
-		{"a device of another node", anothersDevice}, {"half open", halfOpen},
+		{"tokens", tokens},
+		{"roles", roles},
+		{"join tokens", joinTokens},
+		{"certificates", certificates},
+		{"old and no TLS", oldTLS},
+		{"large requests", largeRequests},
+		{"streams", streams},
+		{"slow bodies", slowBodies},
+		{"bad messages", badMessages},
+		{"a device of another node", anothersDevice},
+		{"half open", halfOpen},
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			a.do(t, h)
@@ -234,8 +242,12 @@ func tokens(t *testing.T, h *hub) {
 			a.Header.Set("Authorization", header)
 		}
 		for _, ask := range []struct{ method, path, body string }{
-			{http.MethodGet, "/v1/devices", ""}, {http.MethodPatch, "/v1/devices/default/porch/expected", aWish}, {http.MethodPost, "/v1/nodes/x/token", ""},
-			{http.MethodGet, "/v1/watch", ""}, {http.MethodGet, "/metrics", ""}, {http.MethodGet, "/v1/tokens", ""},
+			{http.MethodGet, "/v1/devices", ""},
+			{http.MethodPatch, "/v1/devices/default/porch/expected", aWish},
+			{http.MethodPost, "/v1/nodes/x/token", ""},
+			{http.MethodGet, "/v1/watch", ""},
+			{http.MethodGet, "/metrics", ""},
+			{http.MethodGet, "/v1/tokens", ""},
 		} {
 			status, err := a.Do(t.Context(), ask.method, ask.path, ask.body, nil)
 			if err != nil || status != http.StatusUnauthorized && status != http.StatusTooManyRequests {

@@ -78,7 +78,7 @@ func TestMain(m *testing.M) {
 func build(t *testing.T) string {
 	t.Helper()
 	built.once.Do(func() {
-		if built.folder, built.err = os.MkdirTemp("", "twinbridge-page-"); built.err != nil {
+		if built.folder, built.err = os.MkdirTemp("", "twinbridge-page-"); built.err != nil { //nolint:usetesting // it outlives the test that builds first
 			return
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
