@@ -73,12 +73,32 @@ func hubSwitches(h *house) {
 }
 
 func cliAtHub(h *house) {
-	r := h.CLI(h.Hub, "device", "set", "porch", "powerstatus=OFF", "--wait", "30s",
-		"--server", "https://"+h.HubAddr, "--token-file", h.Hub.Store("token"), "--ca", h.Hub.Store("hub-ca.crt"))
-	if r.Code != 0 || !strings.Contains(r.Out, "applied") {
-		h.Fatalf("device set at the hub: %v", r)
+	remote := []string{"--server", "https://" + h.HubAddr, "--token-file", h.Hub.Store("token"), "--ca", h.Hub.Store("hub-ca.crt")}
+	for _, tt := range []struct {
+		says string
+		args []string
+	}{
+		{"applied", []string{"device", "set", "porch", "powerstatus=OFF", "--wait", "30s"}},
+		{"default/attic", []string{"device", "set", "--model", "lamp", "powerstatus=ON", "--wait", "30s"}},
+		{"applied", []string{"device", "set", "porch", "powerstatus=OFF", "--wait", "30s"}},
+		{"default/hall", []string{"device", "list"}},
+		{world.NodeName, []string{"node", "list"}},
+		{"powerstatus=OFF", []string{"audit"}},
+	} {
+		if r := h.CLI(h.Hub, append(tt.args, remote...)...); r.Code != 0 || !strings.Contains(r.Out, tt.says) {
+			h.Fatalf("%q at the hub: %v; want exit 0 and %q", tt.args, r, tt.says)
+		}
 	}
 	h.both("porch", "OFF")
+	h.both("hall", "ON")
+	h.switched(h.hub, "hall", "OFF")
+	r := h.CLI(h.Hub, "device", "set", "porch", "powerstatus=SIDEWAYS", remote[0], remote[1], remote[2], remote[3], remote[4], remote[5])
+	if r.Code != 1 || !strings.Contains(r.Err, "SIDEWAYS") {
+		h.Errorf("a value that does not exist: %v; want exit 1 and the value", r)
+	}
+	if r := h.CLI(h.Hub, "node", "list", "--server", "https://"+h.HubAddr, "--ca", h.Hub.Store("hub-ca.crt"), "--token-file", h.Hub.Store("hub-ca.crt")); r.Code != 2 {
+		h.Errorf("a file that holds no token: %v; want exit 2", r)
+	}
 }
 
 func handSeenAtHub(h *house) {
