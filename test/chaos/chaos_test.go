@@ -128,7 +128,7 @@ func (s *storm) line(at time.Time, text string) {
 }
 
 // ask sends a wish and notes the answer.
-func (s *storm) ask(ctx context.Context, side, name string, press bool) {
+func (s *storm) ask(ctx context.Context, side, name string, press, waits bool) {
 	value := s.value.Add(1)
 	body := fmt.Sprintf(`{"expected":{"level":%d}}`, value)
 	if press {
@@ -136,7 +136,7 @@ func (s *storm) ask(ctx context.Context, side, name string, press bool) {
 	}
 	from := s.h.Now()
 	query := "?wait=4s"
-	if s.quick && value%2 == 0 {
+	if !waits {
 		query = ""
 	}
 	status, w, err := s.apis[side].Patch(ctx, name, query, body)
@@ -216,10 +216,11 @@ func (s *storm) life(ctx, after context.Context) *sync.WaitGroup {
 		})
 	}
 	for i := range uint64(4) {
-		person(i, 150*time.Millisecond, func(r *rand.Rand, name string) { s.ask(after, Hub, name, r.IntN(6) == 0) })
+		person(i, 150*time.Millisecond, func(r *rand.Rand, name string) { s.ask(after, Hub, name, r.IntN(6) == 0, !s.quick || i%2 == 0) })
 	}
+	person(5, 150*time.Millisecond, func(_ *rand.Rand, name string) { s.ask(after, Hub, name, false, false) })
 	for i := range uint64(3) {
-		person(10+i, 200*time.Millisecond, func(r *rand.Rand, name string) { s.ask(after, Node, name, r.IntN(6) == 0) })
+		person(10+i, 200*time.Millisecond, func(r *rand.Rand, name string) { s.ask(after, Node, name, r.IntN(6) == 0, true) })
 	}
 	publish := func(what, topic, payload, name string) {
 		value := s.value.Add(1)
@@ -260,7 +261,7 @@ func (s *storm) faults() (far, home []fault) {
 		killed("hub", s.w.Hub, 3*time.Second),
 		weather("black-holed", world.Hole, time.Second, 3*time.Second),
 		weather("slow", world.Slow, time.Second, 2*time.Second),
-		weather("refused", world.Refused, 500*time.Millisecond, 2*time.Second),
+		weather("refused", world.Refused, 1500*time.Millisecond, 3*time.Second),
 		{"link cut in mid-message", 300 * time.Millisecond, time.Second, func() { s.proxy.Cut(1 + s.rng.IntN(3000)) }, func() {}},
 		killed("hub", s.w.Hub, 200*time.Millisecond),
 	}
@@ -300,7 +301,7 @@ func (s *storm) rage(span time.Duration) map[string]int {
 				pause(s.Context(), calm+time.Duration(s.rng.Int64N(int64(3*calm))))
 				from := s.h.Now()
 				f.begin()
-				if s.quick {
+				if s.quick && s.only != LinkRefused {
 					f.most = min(f.most, f.least+300*time.Millisecond)
 				}
 				pause(s.Context(), f.least+time.Duration(s.rng.Int64N(int64(f.most-f.least))))
@@ -449,7 +450,7 @@ func TestChaos(t *testing.T) {
 			v, counts := s.play(span)
 			t.Logf("%v", counts)
 			s.report(v)
-			if v.Told < 100 || v.Forgotten > v.Told/10 || v.Acts < 100 || v.Applied < 50 || v.Outages < 5 {
+			if v.Told < 100 || v.Forgotten > v.Told/10 || v.Acts < 100 || v.Applied < 50 || v.Outages < 5 || v.Waited < 1 {
 				t.Errorf("too little happened to show anything: %v", v)
 			}
 		})

@@ -40,12 +40,13 @@ type Verdict struct {
 	Acts       int // what lamps did in all
 	Applied    int // wishes told as applied
 	Outages    int // wishes of the house while only the hub was away
+	Waited     int // wishes at the hub that waited for the link while the house acted
 	Violations []Violation
 }
 
 func (v *Verdict) String() string {
-	return fmt.Sprintf("wishes told as accepted %d: lost %d, ended twice %d, asked for too late %d; actuations %d: stale %d; applied %d; of the house while the hub was away %d",
-		v.Told, v.Lost, v.Twice, v.Forgotten, v.Acts, v.Stale, v.Applied, v.Outages)
+	return fmt.Sprintf("wishes told as accepted %d: lost %d, ended twice %d, asked for too late %d; actuations %d: stale %d; applied %d; of the house while the hub was away %d; waited while the house acted %d",
+		v.Told, v.Lost, v.Twice, v.Forgotten, v.Acts, v.Stale, v.Applied, v.Outages, v.Waited)
 }
 
 func (v *Verdict) violated(promise, device string, at time.Duration, format string, args ...any) {
@@ -114,6 +115,7 @@ func Check(history []Entry) *Verdict {
 	v := &Verdict{}
 	wishes := checkWishes(v, history)
 	checkLamps(v, history, wishes)
+	checkHouse(v, history, wishes)
 	checkViews(v, history)
 	checkRest(v, history)
 	checkOutages(v, history)
@@ -240,6 +242,38 @@ func checkLamps(v *Verdict, history []Entry, wishes map[string]*told) {
 			if s := w.wish; s != nil && s.outcome == "applied" && (w.acted < 0 || w.acted > s.ended+late) {
 				v.violated("Nothing lost", device, s.ended, "wish %s (%d) was told as applied, and the lamp did not do it", s.id, value)
 				v.Lost++
+			}
+		}
+	}
+}
+
+// LinkRefused is the fault of which the hub knows at once: what is asked for there meanwhile waits.
+const LinkRefused = "link refused"
+
+// checkHouse: House wins. A wish that waited at the hub takes no effect over what the house did after it was asked for.
+func checkHouse(v *Verdict, history []Entry, wishes map[string]*told) {
+	const notices = 500 * time.Millisecond // within which the hub knows
+	for i := range history {
+		f := &history[i]
+		if f.What != Fault || f.Text != LinkRefused {
+			continue
+		}
+		acted := map[string]*told{} // by device: the last act of the house meanwhile
+		for _, w := range wishes {
+			meanwhile := w.side == Node && w.outcome == "applied" && w.from > f.From+notices && w.ended < f.At
+			if meanwhile && (acted[w.device] == nil || acted[w.device].from < w.from) {
+				acted[w.device] = w
+			}
+		}
+		for _, w := range wishes {
+			m := acted[w.device]
+			if w.side != Hub || m == nil || w.from < f.From+notices || w.promised < 0 || w.promised > m.from {
+				continue
+			}
+			v.Waited++
+			if w.outcome == "applied" {
+				v.violated("House wins", w.device, w.ended, "wish %s (%d) waited at the hub from %.3f, the house did %d at %.3f, and then it was applied",
+					w.id, w.value, w.promised.Seconds(), m.value, m.ended.Seconds())
 			}
 		}
 	}

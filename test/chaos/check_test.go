@@ -58,6 +58,30 @@ func TestSoundHistory(t *testing.T) {
 	}
 }
 
+// TestHouseWins: what waited gives way to what the house did meanwhile, and to nothing else.
+func TestHouseWins(t *testing.T) {
+	for outcome, want := range map[string]int{"superseded": 0, "applied": 1} {
+		h := append(sound()[:22],
+			at(21, Entry{What: Ask, Side: Hub, Value: 20, From: 20900 * time.Millisecond, Wish: "w20", Outcome: "pending", Status: 202}),
+			at(22.1, Entry{What: Lamp, Value: 21}),
+			at(22.2, Entry{What: Ask, Side: Node, Value: 21, From: 22 * time.Second, Wish: "w21", Outcome: "applied", Rev: 10, Status: 200}),
+			at(23, Entry{What: Fault, Text: LinkRefused, From: 20200 * time.Millisecond}))
+		if outcome == "applied" {
+			h = append(h, at(23.5, Entry{What: Lamp, Value: 20}))
+		}
+		last := int64(21)
+		if outcome == "applied" {
+			last = 20
+		}
+		h = append(h, at(24, Entry{What: Look, Side: Hub, Value: 20, Wish: "w20", Outcome: outcome, Status: 200}),
+			at(30, Entry{What: View, Side: Hub, Value: last, Rev: 11}), at(30, Entry{What: View, Side: Node, Value: last, Rev: 11}))
+		v := Check(h)
+		if v.Waited != 1 || len(v.Violations) != want || want == 1 && v.Violations[0].Promise != "House wins" {
+			t.Errorf("%s: %v, %v", outcome, v, v.Violations)
+		}
+	}
+}
+
 // TestForgotten: what need not be kept may be unknown.
 func TestForgotten(t *testing.T) {
 	for _, n := range []int{kept - 2, kept + 1} {

@@ -41,6 +41,9 @@ var planted = []struct {
 	{"a lamp that goes back by itself", []swap{
 		{"edge/mapper/driver/sim/sim.go", "\td.set(v.name, s, values)\n\treturn nil", "\told := s.values\n\ttime.AfterFunc(4*time.Second, func() {\n\t\td.mu.Lock()\n\t\tdefer d.mu.Unlock()\n\t\td.set(v.name, s, old)\n\t})\n\td.set(v.name, s, values)\n\treturn nil"},
 	}, "link", []string{"NoGhost", "Once"}, false},
+	{"what waited is taken as if somebody asked just now", []swap{
+		{"twin/cloudwish.go", `waited := c.Session == "" || c.Session != n.link.session`, "waited := false"},
+	}, LinkRefused, []string{"House wins"}, false},
 	{"a mapper's start is taken for a hand", []swap{
 		{"twin/facts.go", "case w == nil && first:", "case false:"},
 	}, "mapper killed", []string{"Follow"}, false},
