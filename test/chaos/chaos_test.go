@@ -30,7 +30,11 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "twinbridge")
-		if err := world.Build(context.Background(), world.Root(), binary); err != nil {
+		var flags []string
+		if long() {
+			flags = append(flags, "-race")
+		}
+		if err := world.Build(context.Background(), world.Root(), binary, flags...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
