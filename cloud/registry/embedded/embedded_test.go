@@ -128,6 +128,13 @@ func TestDiskFails(t *testing.T) {
 	if r.DiskError() == nil {
 		t.Error("no trouble is shown")
 	}
+	// Once that is known, what is refused is not done later either.
+	if v, err := r.Ask(ctx, lamp, on("late")); !errors.Is(err, twin.ErrDisk) || v.ID != "" {
+		t.Errorf("with a disk that is known to fail: %+v, %v; want %v", v, err, twin.ErrDisk)
+	}
+	if _, err := r.Wish("late"); !errors.Is(err, twin.ErrWishUnknown) {
+		t.Errorf("a wish that was not taken: %v, want %v", err, twin.ErrWishUnknown)
+	}
 	f.breaks(nil)
 	if err := r.WaitDurable(ctx, r.Seq()); err != nil && !errors.Is(err, twin.ErrDisk) {
 		t.Fatal(err)
