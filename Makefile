@@ -44,6 +44,9 @@ BOARD       := ./test/gpio/...
 API_NEEDS   := test/api/requirements.txt
 VENV        := $(CACHE)/schemathesis/$(shell cksum < $(API_NEEDS) | cut -d' ' -f1)
 
+# What `make test` leaves to `make test-long`: faults planted by building dozens of programs, and pages of a thousand cards.
+SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|TestHubMany)$$')
+
 ##@ The two that matter
 
 run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
@@ -69,8 +72,8 @@ unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs
 # The simulation runs in one thread, where the race detector would find nothing and take ten times as long.
 sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories; of the link's loops: LOOPS=200
 	@tools/need "the simulation" $(NEED_RACE)
-	go test -timeout 60m -count 1 ./internal/simtest -v -seeds $(SEEDS)
-	go test -timeout 60m -count 1 ./internal/looptest -v -runs $(LOOPS)
+	go test -timeout 60m -count 1 $(SHORT) ./internal/simtest -v -seeds $(SEEDS)
+	go test -timeout 60m -count 1 $(SHORT) ./internal/looptest -v -runs $(LOOPS)
 	go test -race -timeout 60m -count 1 ./internal/looptest -run '^TestHistories$$' -v -runs $(shell expr $(LOOPS) / 10)
 
 # As root also in network namespaces that the tests make and take away again.
@@ -80,7 +83,7 @@ e2e: go ## The real binaries, driven as people do, and attacked; installs mosqui
 
 chaos: go ## Hub, node, mapper and broker killed and cut off under load for 30 s, 5 minutes with LONG=1; what was told holds
 	@tools/need "tests with kills" $(NEED_PEERS)
-	go test -p 1 -timeout 30m -count 1 -v $(CHAOS)
+	go test -p 1 -timeout 30m -count 1 $(SHORT) -v $(CHAOS)
 
 api: go $(VENV)/ok ## The hub's REST API against what schemathesis thinks of; installs python3-venv, makes a venv
 	SCHEMATHESIS=$(VENV) go test -timeout 15m -count 1 -v ./test/api
@@ -95,7 +98,7 @@ $(VENV)/ok: $(API_NEEDS)
 # The browser is Debian's; what drives it is pinned by test/page/package-lock.json and downloads nothing by itself.
 page: go ## The page for the browser, in Chromium; installs chromium, nodejs, npm, libnss3-tools (PAGE_SHOTS=folder keeps pictures)
 	@if tools/need "tests of the page" $(NEED_PAGE) && npm ci --prefix test/page --ignore-scripts --no-audit --no-fund --silent; then \
-		go test -p 1 -timeout 15m -count 1 $(PAGE); \
+		go test -p 1 -timeout 15m -count 1 $(SHORT) $(PAGE); \
 	elif [ "$$CI" = true ]; then \
 		exit 1; \
 	else \
@@ -113,12 +116,13 @@ test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU,
 
 ##@ Longer
 
-test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loops, 200 kills, 5 minutes of chaos, races in the binary, each fuzz target 60 s
+test-long: export LONG := 1
+test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loops, planted faults, 200 kills, 5 minutes of chaos, races in the binary, each fuzz target 60 s
 	$(MAKE) unit
 	$(MAKE) sim SEEDS=20000 LOOPS=2000
-	LONG=1 $(MAKE) e2e
-	LONG=1 $(MAKE) chaos
-	LONG=1 $(MAKE) api
+	$(MAKE) e2e
+	$(MAKE) chaos
+	$(MAKE) api
 	$(MAKE) page
 	$(MAKE) test-gpio
 	$(MAKE) fuzz

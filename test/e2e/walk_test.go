@@ -63,7 +63,8 @@ func TestWalk(t *testing.T) {
 	h.Hub.Kill()
 	h.Hub.Start()
 	d, err = atHub.Device(h.Context(), "porch")
-	if err != nil || d.Expected("powerstatus") != "ON" || d.Actual("powerstatus") != "ON" || d.Origin("powerstatus") != "device" || d.NodeAway == nil {
+	// What was decided is on disk. What was observed need not be: it is the node's to tell again.
+	if err != nil || d.Expected("powerstatus") != "ON" || d.Origin("powerstatus") != "device" || d.NodeAway == nil {
 		t.Errorf("the hub after it was killed, and without the node: %v, %v", &d, err)
 	}
 
