@@ -72,7 +72,7 @@ type Wish struct {
 	Reason   string            `json:"reason,omitempty"`
 	Trouble  string            `json:"trouble,omitempty" doc:"Why it is still pending, once something went wrong"`
 	By       string            `json:"by,omitempty" doc:"Who took its properties, if it was superseded"`
-	Rev      uint64            `json:"rev,omitempty" doc:"Revision of the last decision about it; absent while it is not on disk yet"`
+	Rev      uint64            `json:"rev,omitempty" doc:"Revision of the last decision about it; absent while it is not on disk yet, and at a hub"`
 }
 
 // List is a page of devices.
