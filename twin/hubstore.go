@@ -10,7 +10,7 @@ import (
 // waits for the disk, save those that say so.
 type HubStore struct {
 	clock   Clock
-	journal Journal
+	journal HubJournal
 
 	mu      sync.Mutex // guards all below
 	hub     *Hub
@@ -23,7 +23,7 @@ type HubStore struct {
 }
 
 // NewHubStore makes a store of a hub that was opened.
-func NewHubStore(hub *Hub, clock Clock, journal Journal) *HubStore {
+func NewHubStore(hub *Hub, clock Clock, journal HubJournal) *HubStore {
 	return &HubStore{
 		clock: clock, journal: journal, hub: hub, watches: watches{}, nodes: map[chan struct{}]bool{},
 		ended: map[Name]map[chan struct{}]bool{}, talk: make(chan struct{}, 1),
@@ -34,14 +34,25 @@ func (s *HubStore) now() Now { return Now{Mono: s.clock.Now(), Wall: s.clock.Wal
 
 // step runs one step of the hub and tells everybody concerned.
 func (s *HubStore) step(do func(Now)) {
-	s.mu.Lock()
-	do(s.now())
-	s.after()
-	due := s.hub.Due()
-	s.mu.Unlock()
-	if due {
+	if s.run(do) {
 		s.journal.Wake()
 	}
+}
+
+// stepSoon is step, for what is in no hurry to come to disk.
+func (s *HubStore) stepSoon(do func(Now)) {
+	if s.run(do) {
+		s.journal.WakeSoon()
+	}
+}
+
+// run runs one step, and reports whether something waits for the disk.
+func (s *HubStore) run(do func(Now)) (due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	do(s.now())
+	s.after()
+	return s.hub.Due()
 }
 
 // after tells watches and waiters what a step changed.

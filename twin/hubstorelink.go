@@ -45,12 +45,12 @@ func (s *HubStore) NodeHello(node, session string, h NodeHello) (again string) {
 
 // Learn takes what a node decided; see [Hub.Learn].
 func (s *HubStore) Learn(node, session string, d Decisions) {
-	s.step(func(now Now) { s.hub.Learn(now, node, session, d) })
+	s.stepSoon(func(now Now) { s.hub.Learn(now, node, session, d) })
 }
 
 // Observe takes what a node observed; see [Hub.Observe].
 func (s *HubStore) Observe(node, session string, o Observations) {
-	s.step(func(now Now) { s.hub.Observe(now, node, session, o) })
+	s.stepSoon(func(now Now) { s.hub.Observe(now, node, session, o) })
 }
 
 // DefinitionRefused takes a node's word that it does not take a definition; see [Hub.DefinitionRefused].

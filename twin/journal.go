@@ -7,3 +7,12 @@ type Journal interface {
 	// never blocks.
 	Wake()
 }
+
+// HubJournal makes durable what a HubStore changed, as a Journal does for a Store.
+type HubJournal interface {
+	// Wake tells that somebody waits for the disk. It never blocks.
+	Wake()
+	// WakeSoon tells that something waits for it which nobody is in a hurry for: what a node has decided is on its own
+	// disk already, and it may go with what others wait for.
+	WakeSoon()
+}

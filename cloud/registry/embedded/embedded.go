@@ -21,6 +21,9 @@ const (
 	lastPause  = 5 * time.Second
 )
 
+// soonTime is how long what nobody waits for may wait for what somebody does.
+const soonTime = 5 * time.Millisecond
+
 // File is where the registry keeps its records; a [store.Store] is one.
 type File interface {
 	// Records gives all records of a bucket.
@@ -36,6 +39,7 @@ type Registry struct {
 	file File
 	log  *slog.Logger
 	due  chan struct{}
+	soon chan struct{}
 }
 
 var _ registry.Registry = (*Registry)(nil)
@@ -55,16 +59,21 @@ func Open(file File, log *slog.Logger) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open registry: %w", err)
 	}
-	r := &Registry{file: file, log: log, due: make(chan struct{}, 1)}
+	r := &Registry{file: file, log: log, due: make(chan struct{}, 1), soon: make(chan struct{}, 1)}
 	r.HubStore = twin.NewHubStore(hub, clock, r)
 	r.Wake()
 	return r, nil
 }
 
-// Wake implements [twin.Journal].
-func (r *Registry) Wake() {
+// Wake implements [twin.HubJournal].
+func (r *Registry) Wake() { signal(r.due) }
+
+// WakeSoon implements [twin.HubJournal].
+func (r *Registry) WakeSoon() { signal(r.soon) }
+
+func signal(c chan struct{}) {
 	select {
-	case r.due <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -77,7 +86,10 @@ func (r *Registry) Run(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	retry.Stop()
 	defer retry.Stop()
-	due := r.due
+	later := time.NewTimer(0)
+	later.Stop()
+	defer later.Stop()
+	due, soon := r.due, r.soon
 	pause := time.Duration(0)
 	for {
 		select {
@@ -89,10 +101,17 @@ func (r *Registry) Run(ctx context.Context) error {
 		case <-tick.C:
 			r.Tick()
 			continue
+		case <-soon:
+			soon = nil
+			later.Reset(soonTime)
+			continue
 		case <-due:
+		case <-later.C:
 		case <-retry.C:
 			due = r.due
 		}
+		later.Stop()
+		soon = r.soon
 		switch err := r.commit(); {
 		case err != nil:
 			if pause == 0 {
@@ -100,7 +119,7 @@ func (r *Registry) Run(ctx context.Context) error {
 			}
 			pause = min(max(2*pause, firstPause), lastPause)
 			retry.Reset(pause)
-			due = nil
+			due, soon = nil, nil
 		case pause > 0:
 			r.log.Warn("disk takes changes again")
 			pause = 0
