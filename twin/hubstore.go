@@ -46,13 +46,14 @@ func (s *HubStore) stepSoon(do func(Now)) {
 	}
 }
 
-// run runs one step, and reports whether something waits for the disk.
+// run runs one step, and reports whether it left something that waits for the disk.
 func (s *HubStore) run(do func(Now)) (due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.hub.seq
 	do(s.now())
 	s.after()
-	return s.hub.Due()
+	return s.hub.seq != before
 }
 
 // after tells watches and waiters what a step changed.
