@@ -122,9 +122,23 @@ func (b *broker) serve(l *listener) error {
 	return nil
 }
 
-func (b *broker) stop() {
+// stop ends the listener, then the library. The library would end the listener itself, but it locks its clients for
+// reading twice in one call, and a client that leaves in between stops both for ever.
+func (b *broker) stop(l *listener) {
+	l.Close(func(string) { b.sayGoodbye() })
 	if err := b.server.Close(); err != nil {
 		b.log.Error("stop MQTT broker", "error", err)
+	}
+}
+
+// sayGoodbye tells the clients that are here that the broker ends (MQTT 5 section 4.13), and closes them.
+func (b *broker) sayGoodbye() {
+	for _, c := range b.server.Clients.GetAll() {
+		if c.Net.Listener == listenerID && !c.Closed() {
+			if err := b.server.DisconnectClient(c, packets.ErrServerShuttingDown); err != nil {
+				b.log.Debug("say goodbye", "client", c.ID, "error", err)
+			}
+		}
 	}
 }
 

@@ -89,6 +89,6 @@ func (b *Bus) Run(ctx context.Context) error {
 		return err
 	}
 	b.protocol.run(ctx)
-	b.broker.stop()
+	b.broker.stop(b.listener)
 	return nil
 }

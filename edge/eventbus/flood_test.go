@@ -312,7 +312,7 @@ func TestConnections(t *testing.T) {
 	if err := b.serve(small); err != nil {
 		t.Fatal(err)
 	}
-	defer b.stop()
+	defer b.stop(small)
 	at := func(addr string) *house { return &house{t: t, addr: addr} }(l.Addr().String())
 	first := at.dial(connectPacket("", "", "", true))
 	silent, err := net.Dial("tcp", at.addr)
