@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+// The sleeps below stand inside synctest bubbles: they move the bubble's clock and take no time.
+
 	"twinbridge/internal/store"
 	"twinbridge/twin"
 )

@@ -26,7 +26,7 @@ import (
 
 const (
 	program  = "/twinbridge"
-	data     = "/tmp/house"
+	data     = "/tmp/house"     // on the RAM disk of the emulated board, never on the machine that runs it
 	patience = 20 * time.Second // the board is emulated
 )
 
