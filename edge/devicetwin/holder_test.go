@@ -10,11 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-// The sleeps below stand inside synctest bubbles: they move the bubble's clock and take no time.
-
 	"twinbridge/internal/store"
 	"twinbridge/twin"
 )
+
+// The sleeps below stand inside synctest bubbles: they move the bubble's clock and take no time.
 
 func TestDecisionsAreCommittedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
