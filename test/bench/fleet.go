@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"twinbridge/pairing/enroll"
+	"twinbridge/pairing/enroll/enrolltest"
 )
 
 // A fleet of nodes that exist on the link only. Each speaks docs/protocol.md by itself, not by the product's code: it
@@ -51,50 +52,13 @@ type fleet struct {
 	wishes  atomic.Int64 // wishes carried out
 }
 
-// memory keeps a membership as long as the program runs.
-type memoryStore struct {
-	mu sync.Mutex
-	m  map[string][]byte
-}
-
-func (s *memoryStore) Get(key string) ([]byte, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, ok := s.m[key]
-	return b, ok, nil
-}
-
-func (s *memoryStore) List(prefix string) (out []enroll.Record, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, b := range s.m {
-		if strings.HasPrefix(k, prefix) {
-			out = append(out, enroll.Record{Key: k, Data: b})
-		}
-	}
-	return out, nil
-}
-
-func (s *memoryStore) Commit(changes ...enroll.Change) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range changes {
-		if c.Data == nil {
-			delete(s.m, c.Key)
-		} else {
-			s.m[c.Key] = c.Data
-		}
-	}
-	return nil
-}
-
 // join makes a node a member of the hub.
 func (f *fleet) join(ctx context.Context, hub *cloud, name string) (*fleetNode, error) {
 	token, err := hub.token(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	m, err := enroll.Join(ctx, &memoryStore{m: map[string][]byte{}}, token, enroll.MemberConfig{})
+	m, err := enroll.Join(ctx, enrolltest.NewStore(), token, enroll.MemberConfig{})
 	if err != nil {
 		return nil, err
 	}

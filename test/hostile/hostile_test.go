@@ -30,6 +30,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"twinbridge/pairing/enroll"
+	"twinbridge/pairing/enroll/enrolltest"
 	"twinbridge/test/world"
 )
 
@@ -141,48 +142,9 @@ func (h *hub) bounded(t *testing.T, most int, do func()) {
 	}
 }
 
-// memberStore keeps a membership in memory.
-type memberStore struct {
-	mu sync.Mutex
-	m  map[string][]byte
-}
-
-func newMemberStore() *memberStore { return &memberStore{m: map[string][]byte{}} }
-
-func (s *memberStore) Get(key string) ([]byte, bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, ok := s.m[key]
-	return b, ok, nil
-}
-
-func (s *memberStore) List(prefix string) (out []enroll.Record, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, b := range s.m {
-		if strings.HasPrefix(k, prefix) {
-			out = append(out, enroll.Record{Key: k, Data: b})
-		}
-	}
-	return out, nil
-}
-
-func (s *memberStore) Commit(changes ...enroll.Change) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range changes {
-		if c.Data == nil {
-			delete(s.m, c.Key)
-		} else {
-			s.m[c.Key] = c.Data
-		}
-	}
-	return nil
-}
-
 func (h *hub) join(t *testing.T, token string) (*enroll.Member, error) {
 	t.Helper()
-	return enroll.Join(t.Context(), newMemberStore(), token, enroll.MemberConfig{Log: slog.New(slog.DiscardHandler)})
+	return enroll.Join(t.Context(), enrolltest.NewStore(), token, enroll.MemberConfig{Log: slog.New(slog.DiscardHandler)})
 }
 
 // member joins under a name.
