@@ -15,7 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"twinbridge/pairing/enroll"
-	"twinbridge/pairing/enroll/enrolltest"
+	"twinbridge/test/enrolltest"
 )
 
 // A fleet of nodes that exist on the link only. Each speaks docs/protocol.md by itself, not by the product's code: it

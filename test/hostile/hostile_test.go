@@ -30,7 +30,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"twinbridge/pairing/enroll"
-	"twinbridge/pairing/enroll/enrolltest"
+	"twinbridge/test/enrolltest"
 	"twinbridge/test/world"
 )
 
