@@ -13,7 +13,8 @@ type Client struct {
 	d        *Database
 	notify   func()
 	about    string
-	dirty    map[*slot]struct{}
+	dirty    map[*slot]struct{} // changed, and not told yet
+	due      bool               // notify is held back
 	ears     map[*slot]struct{}
 	prepared *prepared
 }
@@ -79,10 +80,19 @@ func (c *Client) moved() {
 		}
 		c.subscribe(s, true)
 		if _, untold := dirty[was]; untold || s.value != was.value {
-			c.dirty[s] = struct{}{}
-			c.notify()
+			c.mark(s)
 		}
 	}
+}
+
+// mark notes that s has changed. The database is locked.
+func (c *Client) mark(s *slot) {
+	c.dirty[s] = struct{}{}
+	if c.d.holding > 0 {
+		c.due = true
+		return
+	}
+	c.notify()
 }
 
 // Subscriptions counts what the connection wants to hear of.
