@@ -13,8 +13,8 @@ type Client struct {
 	d        *Database
 	notify   func()
 	about    string
-	dirty    map[*slot]struct{} // changed, and not told yet
-	due      bool               // notify is held back
+	dirty    map[*slot]struct{}   // changed, and not told yet
+	owed     map[*Client]struct{} // who is to be told when the request that is being carried out is done; nil: none is
 	ears     map[*slot]struct{}
 	prepared *prepared
 }
@@ -80,19 +80,35 @@ func (c *Client) moved() {
 		}
 		c.subscribe(s, true)
 		if _, untold := dirty[was]; untold || s.value != was.value {
-			c.mark(s)
+			c.mark(s, nil)
 		}
 	}
 }
 
-// mark notes that s has changed. The database is locked.
-func (c *Client) mark(s *slot) {
+// mark notes that s has changed, by a request of that client or by none. The database is locked.
+func (c *Client) mark(s *slot, by *Client) {
 	c.dirty[s] = struct{}{}
-	if c.d.holding > 0 {
-		c.due = true
+	if by != nil && by.owed != nil {
+		by.owed[c] = struct{}{}
 		return
 	}
 	c.notify()
+}
+
+// begin keeps what a request changes back until done, so that it is told in one message.
+func (c *Client) begin() {
+	c.d.mu.Lock()
+	defer c.d.mu.Unlock()
+	c.owed = map[*Client]struct{}{}
+}
+
+func (c *Client) done() {
+	c.d.mu.Lock()
+	defer c.d.mu.Unlock()
+	for o := range c.owed {
+		o.notify()
+	}
+	c.owed = nil
 }
 
 // Subscriptions counts what the connection wants to hear of.

@@ -17,7 +17,6 @@ type Database struct {
 	order   []*accessory // by aid
 	byAID   map[uint64]*accessory
 	clients map[*Client]struct{}
-	holding int // requests that are being carried out: who is to be told of something waits for their end
 	body    []byte // of /accessories, never changed once made; nil: a value has changed since
 }
 
@@ -133,28 +132,7 @@ func (d *Database) Set(aid uint64, by *Client, updates ...Update) {
 				delete(c.dirty, s) // it knows
 				continue
 			}
-			c.mark(s)
-		}
-	}
-}
-
-// hold keeps notifications back until release, so that what one request changes is told in one message.
-func (d *Database) hold() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.holding++
-}
-
-func (d *Database) release() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.holding--; d.holding > 0 {
-		return
-	}
-	for c := range d.clients {
-		if c.due {
-			c.due = false
-			c.notify()
+			c.mark(s, by)
 		}
 	}
 }

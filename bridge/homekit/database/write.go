@@ -55,8 +55,8 @@ func (c *Client) Write(body []byte) (status int, answer []byte) {
 		return StatusBadRequest, AppendError(nil, InvalidValueInRequest)
 	}
 	results := make([]Status, len(p.Characteristics))
-	c.d.hold()
-	defer c.d.release()
+	c.begin()
+	defer c.done()
 	for _, o := range c.take(p, results) {
 		if o.owner == nil {
 			for _, at := range o.at {
