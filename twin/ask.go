@@ -175,6 +175,7 @@ func (n *Node) accept(d *device, w *wish) {
 	w.rev, w.acceptRev = rev, rev
 	for _, name := range w.order {
 		if old := d.pending(name); old != nil {
+			w.over = w.over || old.busies()
 			n.lose(d, old, name, w.ID)
 		}
 		s, _ := d.p(name)

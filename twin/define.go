@@ -155,7 +155,7 @@ func (n *Node) redefine(d *device, r *Resolved) {
 	offered := map[string]bool{}
 	for _, name := range slices.Concat(refit, gone) {
 		if w := d.pending(name); w != nil {
-			if w.offered {
+			if w.busies() {
 				offered[name] = true
 			}
 			n.lose(d, w, name, "definition")

@@ -133,7 +133,7 @@ func (n *Node) showsWish(d *device, w *wish, pr PropReport, echo bool) bool {
 }
 
 // act is a hand on the device: the values it now shows become expected, as a wish of origin device that is applied at
-// once. What it took from an offered wish may still be carried out, so it is restored (rule 5, an ended wish).
+// once. What it took from a wish may still be carried out, so it is restored (rule 5, an ended wish).
 func (n *Node) act(d *device, props []string) {
 	rev := n.decide(d)
 	n.seq++
@@ -142,7 +142,7 @@ func (n *Node) act(d *device, props []string) {
 	for _, name := range props {
 		s, _ := d.p(name)
 		if old := d.pending(name); old != nil {
-			if old.offered {
+			if old.busies() {
 				over = append(over, name)
 			}
 			n.lose(d, old, name, w.ID)

@@ -169,6 +169,7 @@ type wish struct {
 	order     []string
 	state     map[string]wishProp
 	offered   bool
+	over      bool          // it took a property from a wish with which the mapper may still be busy
 	offerAt   time.Duration // first offer
 	risky     bool          // an equal report counts only after the settle time (rule 5)
 	againAt   time.Duration // when a risky wish is offered once more; 0: not
@@ -186,6 +187,10 @@ type wish struct {
 
 // internal reports whether w is a restore of the node's own, which nobody asked for and nobody is told of.
 func (w *wish) internal() bool { return w.Origin == FromRestore && w.number == 0 }
+
+// busies reports whether the mapper may be busy with w, or with what w took a property from: who ends it unshown has to
+// hand over what is expected instead (rule 5, an ended wish).
+func (w *wish) busies() bool { return w.offered || w.over }
 
 // wishProp is what became of one property of a wish.
 type wishProp uint8

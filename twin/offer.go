@@ -149,8 +149,8 @@ func (n *Node) backOff(d *device) {
 	d.retryAt = n.now.Mono + d.backoff
 }
 
-// undo ends a press without effect: expected goes back to actual, which is nobody's act, and what was offered is
-// handed over again, because the mapper may be half-way to the press (rule 5, an ended wish).
+// undo ends a press without effect: expected goes back to actual, which is nobody's act, and is handed over if the mapper
+// may be half-way to the press, or to what the press took the property from (rule 5, an ended wish).
 func (n *Node) undo(d *device, w *wish, o Outcome, reason string) {
 	var own []string
 	n.decide(d)
@@ -167,7 +167,7 @@ func (n *Node) undo(d *device, w *wish, o Outcome, reason string) {
 		w.state[name] = lost
 	}
 	n.end(d, w, o, reason)
-	if w.offered {
+	if w.busies() {
 		n.restore(d, own...)
 		n.offer(d) // also where nothing is put back: the others go without the press
 	}

@@ -86,6 +86,19 @@ func TestEndedPressIsHandedOver(t *testing.T) {
 			echo power=?#p1
 			see power w=restore
 			offers 1`},
+		{"one that was never offered, and took its property from a wish that was: the mapper may be busy with that", `
+			ready power=OFF
+			link
+			commit
+			ask w1 power=ON
+			offers 1
+			cloud c1 5s power=OFF
+			outcome w1 -> superseded by c1: power
+			offers 0
+			wait 5s
+			outcome c1 -> expired...
+			see power e=OFF a=OFF w=restore off=yes
+			offers 1`},
 		{"the restore ends when it is shown", `
 			ready power=OFF
 			ask p1 5s power=ON
