@@ -80,6 +80,9 @@ func (l *ledger) tell(dev string, w wish) {
 	if known && before.Outcome != "pending" && before.Rev != 0 && before.Outcome != w.Outcome {
 		l.fault("wish %s of %s: told %s (rev %d), later %s (rev %d)", w.ID, dev, before.Outcome, before.Rev, w.Outcome, w.Rev)
 	}
+	if known && w.Rev == 0 {
+		return // its last decision is not on disk yet: that promises nothing, and takes nothing back
+	}
 	if known && before.Rev > w.Rev {
 		l.fault("wish %s of %s: told rev %d, later rev %d", w.ID, dev, before.Rev, w.Rev)
 	}
