@@ -237,7 +237,7 @@ func (b *book) checkOutcome(a *asked) {
 	}
 	switch a.out {
 	case twin.Applied:
-		if a.p != nil && a.lamp.left(a.p) {
+		if a.p != nil && a.lamp.left(a.p) || a.p == nil && a.lamp.leftSince(a.at) {
 			return
 		}
 		for prop, want := range a.wish.Values {

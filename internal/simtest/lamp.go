@@ -52,7 +52,8 @@ type mapper struct {
 	p    *nodeProc
 	up   bool
 	life int
-	conn string // "" : not connected
+	conn string        // "" : not connected
+	back time.Duration // when it connected last
 	last time.Duration
 	want delta // waiting; the latest only
 	busy bool
@@ -73,6 +74,11 @@ func (w *world) lamp(name twin.Name) *lamp {
 func (l *lamp) left(p *nodeProc) bool {
 	m := l.mappers[p]
 	return !l.kind.echo && (m == nil || m.conn == "")
+}
+
+// leftSince is left for whoever hears of it later: whether such a mapper of any node was gone at some time since then.
+func (l *lamp) leftSince(at time.Duration) bool {
+	return !l.kind.echo && slices.ContainsFunc(l.each(), func(m *mapper) bool { return m.conn == "" || m.back >= at })
 }
 
 // set changes the real state: by a node's mapper, or by a hand (nil). Every other mapper sees it as a hand.
@@ -212,7 +218,7 @@ func (m *mapper) connectSoon() {
 		if m.life != life || m.p.life != nodeLife || m.p.node == nil || m.conn != "" {
 			return
 		}
-		m.conn = "conn" + m.l.w.newID()
+		m.conn, m.back = "conn"+m.l.w.newID(), m.l.w.at
 		m.busy = false
 		m.last = m.l.w.at
 		if m.l.kind.state {
