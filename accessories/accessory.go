@@ -3,6 +3,7 @@ package accessories
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -91,11 +92,9 @@ func (a *Accessory) Range(t Trait) (low, high, step float64, ok bool) {
 	switch {
 	case b.derived:
 		return 0, 1, 1, true
-	case math.IsInf(low, 0) || b.form == formWord:
-		all := a.Choices(t)
+	case b.form == formBool || b.form == formInt || b.form == formWord:
+		all := a.Choices(t) // two at least
 		return all[0], all[len(all)-1], 1, true
-	case b.form == formBool || b.form == formInt:
-		return low, high, 1, true
 	case t == Temperature || t == TargetTemperature:
 		step = 0.1
 		if s := stepOf(&a.def.Props[b.prop]); s > 0 && b.scale.to == 100 { // of degrees Celsius
@@ -196,11 +195,9 @@ func (a *Accessory) Wish(v *twin.View, wished Traits) (map[string]twin.Value, er
 		return nil, &twin.FieldError{Field: "wish", Want: "a value of at least one trait"}
 	}
 	out := make(map[string]twin.Value, 2)
-	for t := range Trait(traits) {
-		x, ok := wished.Get(t)
-		if !ok {
-			continue
-		}
+	for set := wished.set; set != 0; set &= set - 1 { // On comes before the level that it may be of
+		t := Trait(bits.TrailingZeros32(set))
+		x := wished.v[t]
 		b := a.binding(t)
 		if b == nil || !b.writable {
 			return nil, &twin.FieldError{Field: t.String(), Value: number(x), Want: a.wants(b)}

@@ -9,19 +9,27 @@ import (
 
 // fit finds how a property writes a trait; false if it cannot. told: the kind is told, so more is taken. turned: see name.
 func fit(t Trait, p *twin.Property, told, turned bool) (codec, bool) {
+	var c codec
+	ok := false
 	switch t {
 	case Brightness, Saturation, FanSpeed, Position, TargetPosition, Humidity, BatteryLevel:
-		return fitPercent(t, p, told)
+		c, ok = fitPercent(t, p, told)
 	case ColourTemperature:
-		return fitMired(p)
+		c, ok = fitMired(p)
 	case Hue:
-		return fitHue(p)
+		c, ok = fitHue(p)
 	case Temperature, TargetTemperature:
-		return fitTemperature(t, p)
+		c, ok = fitTemperature(t, p)
 	case Illuminance:
-		return fitLux(p)
+		c, ok = fitLux(p)
+	default:
+		return fitChoice(t, p, told, turned)
 	}
-	return fitChoice(t, p, told, turned)
+	// A range may be that of all numbers, whose width is none.
+	for _, x := range []float64{c.low, c.high, c.scale.to - c.scale.from} {
+		ok = ok && finite(x)
+	}
+	return c, ok
 }
 
 // unit gives a property's unit as units are compared.
