@@ -4,6 +4,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/crypto/chacha20poly1305"
+
 	"twinbridge/bridge/homekit/tlv8"
 )
 
@@ -88,6 +90,12 @@ func (m message) byte(typ byte) (byte, bool) {
 func (m message) sized(typ byte, size int) ([]byte, bool) {
 	v := m[typ]
 	return v, len(v) == size
+}
+
+// sealed gives what is encrypted, with its tag.
+func (m message) sealed() ([]byte, bool) {
+	v := m[typeEncryptedData]
+	return v, len(v) >= chacha20poly1305.Overhead
 }
 
 // identifier gives the name of a controller: UTF-8 (HAP table 5-17), of a length that can be kept, and fit for a log.

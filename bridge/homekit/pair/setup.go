@@ -141,7 +141,11 @@ func (c *Conn) setupVerify(m message) ([]byte, code) {
 // setupExchange is M5 -> M6 (HAP 5.6.5, 5.6.6).
 func (c *Conn) setupExchange(m message) ([]byte, code) {
 	p, keys := c.pairer, c.proc.keys
-	plain, ok := keys.session.open("PS-Msg05", m[typeEncryptedData])
+	sealed, ok := m.sealed()
+	if !ok {
+		return nil, errUnknown
+	}
+	plain, ok := keys.session.open("PS-Msg05", sealed)
 	if !ok {
 		return nil, errAuthentication
 	}

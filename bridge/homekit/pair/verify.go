@@ -99,7 +99,11 @@ func (e *exchange) agree(rand io.Reader) code {
 
 // verifyFinish is M3 -> M4 (HAP 5.7.3, 5.7.4).
 func (c *Conn) verifyFinish(e *exchange, m message) (*Session, code) {
-	plain, ok := e.session.open("PV-Msg03", m[typeEncryptedData])
+	sealed, ok := m.sealed()
+	if !ok {
+		return nil, errUnknown
+	}
+	plain, ok := e.session.open("PV-Msg03", sealed)
 	if !ok {
 		return nil, errAuthentication
 	}
