@@ -15,8 +15,8 @@ var errMixed = errors.New("session: a request behind the one that changed the ke
 // headRoom is enough for the head of a message, so that it lies on the stack.
 const headRoom = 256
 
-// answer serves the request that has n bytes of the input. It tells whether its reply was the last.
-func (c *Conn) answer(r *message.Request, n int) (last bool, err error) {
+// answer serves the request, which has n bytes of the input. It tells whether its reply was the last.
+func (c *Conn) answer(n int) (last bool, err error) {
 	if !c.begin() {
 		return false, errEnded
 	}
@@ -25,14 +25,15 @@ func (c *Conn) answer(r *message.Request, n int) (last bool, err error) {
 		c.peer = c.s.cfg.Accept(c)
 	}
 	c.s.requests.Add(1)
-	reply := c.peer.Serve(r)
-	last = reply.Close || r.Close
+	reply := c.peer.Serve(&c.request)
+	last = reply.Close || c.request.Close
 	if reply.Switch != nil && !c.s.promote(c) {
 		reply = Reply{Status: http.StatusServiceUnavailable, Sent: reply.Sent}
 		last = true
 	}
 	err = c.reply(&reply)
-	c.in.used(n) // the request is no longer looked at
+	c.request = message.Request{}
+	c.in.used(n)
 	if err == nil && reply.Switch != nil {
 		err = c.protect(reply.Switch)
 	}

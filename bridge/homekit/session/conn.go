@@ -34,10 +34,11 @@ type Conn struct {
 	asked  atomic.Int64 // when the last request came or was answered, since the server began; 0: never
 
 	// The reader's own.
-	in     input
-	need   int // bytes of plain with which a request may be whole
-	timed  bool
-	opener *frame.Opener
+	in      input
+	need    int // bytes of plain with which a request may be whole
+	timed   bool
+	opener  *frame.Opener
+	request message.Request // lies here so that none is made for each
 
 	// turn is held from before a request is served until its reply is written, and while an event is made and written.
 	// It guards the two below. A channel, so that who waits for it is seen to wait.
@@ -104,31 +105,36 @@ func (c *Conn) run() {
 
 // one serves one request. It tells whether its reply was the last.
 func (c *Conn) one() (last bool, err error) {
-	r, n, err := c.next()
-	var e *message.Error
-	if errors.As(err, &e) {
-		c.s.malformed.Add(1)
-		c.s.cfg.Log.Debug("homekit: request refused", "remote", c.nc.RemoteAddr(), "err", err)
-		return true, c.say(e.Status)
-	}
+	n, err := c.next()
 	if err != nil {
-		return false, err
+		return c.refuse(err)
 	}
-	return c.answer(&r, n)
+	return c.answer(n)
 }
 
-// next gives the next request, which has n bytes of the input.
-func (c *Conn) next() (r message.Request, n int, err error) {
+// refuse answers a request that cannot be read; after anything else there is nobody to answer.
+func (c *Conn) refuse(err error) (last bool, _ error) {
+	var e *message.Error
+	if !errors.As(err, &e) {
+		return false, err
+	}
+	c.s.malformed.Add(1)
+	c.s.cfg.Log.Debug("homekit: request refused", "remote", c.nc.RemoteAddr(), "err", err)
+	return true, c.say(e.Status)
+}
+
+// next reads the next request, which has n bytes of the input.
+func (c *Conn) next() (n int, err error) {
 	limits := &c.s.cfg.Clear
 	if c.in.secure {
 		limits = &c.s.cfg.Secure
 	}
 	for {
 		if len(c.in.plain()) >= c.need {
-			r, n, err := message.Parse(c.in.plain(), *limits)
+			c.request, n, err = message.Parse(c.in.plain(), *limits)
 			if !errors.Is(err, message.ErrShort) {
 				c.need = 0
-				return r, n, errors.Join(err, c.whole())
+				return n, errors.Join(err, c.whole())
 			}
 			c.need = n
 		}
@@ -138,14 +144,14 @@ func (c *Conn) next() (r message.Request, n int, err error) {
 				continue
 			}
 			if !errors.Is(err, frame.ErrShort) {
-				return message.Request{}, 0, err
+				return 0, err
 			}
 			if err := c.time(); err != nil {
-				return message.Request{}, 0, err
+				return 0, err
 			}
 		}
 		if err := c.in.fill(c.nc); err != nil {
-			return message.Request{}, 0, err
+			return 0, err
 		}
 	}
 }

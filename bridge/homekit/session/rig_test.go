@@ -237,7 +237,11 @@ func (c *client) verify() {
 	c.protect()
 }
 
+// protect begins to encrypt; what was read already and not looked at is encrypted.
 func (c *client) protect() {
+	if c.opener == nil {
+		c.raw, c.plain = c.plain, nil
+	}
 	var err, err2 error
 	c.sealer, err = frame.NewSealer(keys.In)
 	c.opener, err2 = frame.NewOpener(keys.Out)
