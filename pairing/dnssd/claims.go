@@ -154,6 +154,9 @@ func (e *engine) rename(now time.Time, c *claim, from int) {
 // conflict counts one and notes its time.
 func (e *engine) conflict(now time.Time, c *claim) {
 	e.count.conflicts++
+	if n := len(c.conflicts); n > 0 && now.Sub(c.conflicts[n-1]) > stormEnd {
+		c.stormy = false
+	}
 	c.conflicts = append(c.conflicts, now)
 	if len(c.conflicts) > maxConflicts {
 		c.conflicts = slices.Delete(c.conflicts, 0, 1)
@@ -163,6 +166,9 @@ func (e *engine) conflict(now time.Time, c *claim) {
 // patience gives the wait before a claim's next probes: longer after many conflicts (RFC 6762 section 8.1).
 func (e *engine) patience(now time.Time, c *claim) time.Duration {
 	if n := len(c.conflicts); n >= stormCount && now.Sub(c.conflicts[n-stormCount]) < stormWindow {
+		c.stormy = true
+	}
+	if c.stormy {
 		return stormWait + probeWait
 	}
 	return probeWait

@@ -11,6 +11,7 @@ const (
 	stormWait   = 5 * time.Second        // 8.1: between attempts after stormCount conflicts in stormWindow
 	stormCount  = 15                     // 8.1
 	stormWindow = 10 * time.Second       // 8.1
+	stormEnd    = time.Minute            // without a conflict, until attempts are as quick as before
 
 	announceCount = 2 // 8.3
 	// announceGap lies between two announcements. It is a little more than the second of 8.3: a cache takes a record for

@@ -24,6 +24,7 @@ type claim struct {
 	recs []*record
 	// conflicts are the times of the latest ones.
 	conflicts []time.Time
+	stormy    bool // there were so many that it takes its time
 	gone      bool
 	announced bool
 	ready     chan struct{} // closed by the loop after the first announcement was sent
