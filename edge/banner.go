@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,13 +18,14 @@ type addresses struct{ mqtt, page, code, metrics string }
 
 // banner tells a person what runs, how to switch a lamp in three ways, and where things lie. Its last line, which begins
 // with "ready:", is for programs: the addresses as they really are.
-func (o *Options) banner(store *twin.Store, at addresses, devices string) {
+func (o *Options) banner(store *twin.Store, at addresses, hands *hands, devices string) {
 	var b strings.Builder
 	names := store.Devices()
 	fmt.Fprintf(&b, "\ntwinbridge %s, node %s\n", o.Version, o.Config.Node.Name)
 	if at.page != "" {
 		fmt.Fprintf(&b, "page http://%s/  (code %s)\n", at.page, at.code)
 	}
+	ports := o.pairingLines(&b, hands)
 	name, property, ok := lampOf(store, names)
 	if ok {
 		o.switches(&b, name, property, at.mqtt)
@@ -47,11 +49,38 @@ func (o *Options) banner(store *twin.Store, at addresses, devices string) {
 	if at.metrics != "" {
 		fmt.Fprintf(&b, ", metrics http://%s/metrics", at.metrics)
 	}
+	if ports != "" {
+		fmt.Fprintf(&b, ", homekit %s", ports)
+	}
 	if more != "" {
 		b.WriteString(", " + more)
 	}
 	fmt.Fprintf(&b, ", %s, %d ms after the start\n", plural(len(names), "device"), time.Since(o.Started).Milliseconds())
 	fmt.Fprint(o.Out, b.String())
+}
+
+// pairingLines prints the codes of bridges that nobody has paired with, and gives the ports of all.
+func (o *Options) pairingLines(b *strings.Builder, hands *hands) (ports string) {
+	if hands.bridge == nil {
+		return ""
+	}
+	for _, s := range hands.bridge.State().Sides {
+		if ports != "" {
+			ports += " "
+		}
+		ports += strconv.Itoa(s.Port)
+		if s.Paired {
+			fmt.Fprintf(b, "HomeKit: %s is paired\n", s.Name)
+			continue
+		}
+		code, err := PairingCode(o.Out, s.Code, s.Payload)
+		if err != nil {
+			o.Log.Error("HomeKit: pairing code", "err", err)
+			continue
+		}
+		fmt.Fprintf(b, "\nHomeKit: %s\n%s", s.Name, code)
+	}
+	return ports
 }
 
 // switches prints lines that can be pasted into a shell.

@@ -17,6 +17,8 @@ type Config struct {
 	MQTT    MQTTConfig    `yaml:"mqtt" doc:"MQTT, which mappers speak."`
 	Mapper  MapperSection `yaml:"mapper" doc:"The mapper that moves this node's own devices."`
 	Devices DevicesConfig `yaml:"devices" doc:"Devices that this node defines itself."`
+	HomeKit HomeKitConfig `yaml:"homekit" doc:"The bridge to Apple's Home app and Siri."`
+	MDNS    MDNSConfig    `yaml:"mdns" doc:"How this node is announced in the local network, for phones and speakers to find it."`
 	Local   LocalConfig   `yaml:"local" doc:"The node's own page for the browser."`
 	Metrics MetricsConfig `yaml:"metrics" doc:"Numbers for Prometheus. They can also be read through the socket: curl --unix-socket edge.sock http://edge/metrics"`
 	Log     LogConfig     `yaml:"log" doc:"What is written to standard error."`
@@ -47,6 +49,19 @@ type MapperSection struct {
 // DevicesConfig is about manifests.
 type DevicesConfig struct {
 	Folder string `yaml:"folder" doc:"Folder of KubeEdge manifests (YAML or JSON), read at the start and at each change; none means devices in the data folder"`
+}
+
+// HomeKitConfig is about HomeKit.
+type HomeKitConfig struct {
+	Listen  string `yaml:"listen" doc:"Address of the bridge, host:port; none means no HomeKit. On a loopback address it is not announced, unless mdns.interfaces says where"`
+	Name    string `yaml:"name" doc:"Name of the bridge in the Home app; none means twinbridge and the node's name"`
+	Bridges int    `yaml:"bridges" doc:"Number of bridges, on the port of homekit.listen and those after it. Each holds 149 devices and is paired by itself"`
+}
+
+// MDNSConfig is about the responder that HomeKit needs.
+type MDNSConfig struct {
+	Interfaces []string `yaml:"interfaces" doc:"Interfaces on which this node is announced; none means all that can"`
+	Addresses  []string `yaml:"addresses" doc:"Addresses that are announced in the place of the interfaces' own, as in a container"`
 }
 
 // LocalConfig is about the page.
@@ -104,11 +119,13 @@ var driverNames = []string{"gpio", "rpio", "sim"}
 // Defaults is the configuration of a node that nobody configured.
 func Defaults() Config {
 	return Config{
-		Node:   NodeConfig{Name: hostName()},
-		MQTT:   MQTTConfig{Listen: "127.0.0.1:1883"},
-		Local:  LocalConfig{Listen: "127.0.0.1:8090"},
-		Mapper: MapperSection{Enabled: true, Drivers: slices.Clone(driverNames)},
-		Log:    LogConfig{Level: Level(slog.LevelInfo)},
+		Node:    NodeConfig{Name: hostName()},
+		MQTT:    MQTTConfig{Listen: "127.0.0.1:1883"},
+		HomeKit: HomeKitConfig{Listen: ":51827", Bridges: 1},
+		MDNS:    MDNSConfig{Interfaces: []string{}, Addresses: []string{}},
+		Local:   LocalConfig{Listen: "127.0.0.1:8090"},
+		Mapper:  MapperSection{Enabled: true, Drivers: slices.Clone(driverNames)},
+		Log:     LogConfig{Level: Level(slog.LevelInfo)},
 	}
 }
 
@@ -134,6 +151,12 @@ func (c *Config) Check() error {
 		return err
 	}
 	if err := c.MQTT.check(); err != nil {
+		return err
+	}
+	if err := c.HomeKit.check(); err != nil {
+		return err
+	}
+	if err := c.MDNS.check(); err != nil {
 		return err
 	}
 	if f, ok := asField(local.CheckPage(c.Local.Listen)); ok {

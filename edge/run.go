@@ -51,11 +51,22 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	hands, err := openHands(&o, holder.Store, file, defs.loaded)
+	if err != nil {
+		return o.listenError("homekit.listen", err)
+	}
+	defer func() { err = errors.Join(err, hands.close()) }()
 	numbers, err := newMetrics(&o, holder.Store, file, bus, hub)
 	if err != nil {
 		return err
 	}
-	here := local.Config{Socket: Socket(o.Data), Version: o.Version, Started: o.Started, Trouble: bus.health, Hub: hub.state}
+	here := local.Config{
+		Socket: Socket(o.Data), Version: o.Version, Started: o.Started, Hub: hub.state,
+		Trouble: func() error { return errors.Join(bus.health(), hands.health()) },
+	}
+	if h := hands.homekitOf(); h != nil {
+		here.HomeKit = h
+	}
 	socket := local.New(here, holder.Store, defs, numbers.Handler(o.Log), o.Log)
 	if err := socket.Listen(); err != nil {
 		return err
@@ -91,6 +102,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	rims.Run("page", page.Run)
 	rims.Run("hub", hub.run)
 	rims.Run("metrics", readers.run)
+	rims.Run("homekit", hands.run)
 	rims.Run("device folder", manifest.NewWatcher(devices, o.Log, func(set manifest.Set, broken map[string]error) {
 		defs.folder(ctx, set, broken)
 	}).Run)
@@ -100,7 +112,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 	select {
 	case <-defs.loaded:
-		o.banner(holder.Store, addresses{bus.addr, page.Addr(), page.Code(), readers.addr()}, devices)
+		o.banner(holder.Store, addresses{bus.addr, page.Addr(), page.Code(), readers.addr()}, hands, devices)
 	case err := <-failed:
 		return err
 	case <-ctx.Done():

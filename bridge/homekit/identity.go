@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"twinbridge/bridge/homekit/pair"
+	"twinbridge/bridge/homekit/srp"
 	"twinbridge/internal/store"
 	"twinbridge/pairing/setup"
 )
@@ -27,12 +29,15 @@ const (
 type identity struct {
 	ID      string        `json:"id"` // the device id, as E1:91:1A:70:85:AA
 	Seed    []byte        `json:"seed"`
-	Code    string        `json:"code"`
+	Code    string        `json:"code"` // to be shown again after a restart; it lies beside the key, which is worth more
 	SetupID setup.SetupID `json:"setupId"`
+	// Salt and V are the verifier of the code, made once because that takes milliseconds.
+	Salt []byte `json:"salt"`
+	V    []byte `json:"verifier"`
 }
 
 // newIdentity makes a random one.
-func newIdentity() identity {
+func newIdentity() (identity, error) {
 	var mac [6]byte
 	seed := make([]byte, ed25519.SeedSize)
 	// Since Go 1.24 crypto/rand does not fail.
@@ -42,16 +47,29 @@ func newIdentity() identity {
 	for i, b := range mac {
 		parts[i] = fmt.Sprintf("%02X", b)
 	}
-	return identity{ID: strings.Join(parts, ":"), Seed: seed, Code: setup.NewCode().String(), SetupID: setup.NewSetupID()}
+	code := setup.NewCode().String()
+	v, err := srp.NewVerifier(code, rand.Reader)
+	if err != nil {
+		return identity{}, fmt.Errorf("make the verifier of the setup code: %w", err)
+	}
+	return identity{ID: strings.Join(parts, ":"), Seed: seed, Code: code, SetupID: setup.NewSetupID(), Salt: v.Salt[:], V: v.V[:]}, nil
 }
 
-// key is the long-term secret key.
-func (i *identity) key() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(i.Seed) }
+// paired gives the identity as package pair needs it.
+func (i *identity) paired() pair.Identity {
+	id := pair.Identity{ID: i.ID, Key: ed25519.NewKeyFromSeed(i.Seed)}
+	copy(id.Verifier.Salt[:], i.Salt)
+	copy(id.Verifier.V[:], i.V)
+	return id
+}
 
 // check reports an identity that cannot be one.
 func (i *identity) check() error {
 	if len(i.Seed) != ed25519.SeedSize {
 		return fmt.Errorf("the key has %d bytes, not %d", len(i.Seed), ed25519.SeedSize)
+	}
+	if len(i.Salt) != srp.SaltLen || len(i.V) != srp.PublicKeyLen {
+		return fmt.Errorf("the verifier has %d and %d bytes, not %d and %d", len(i.Salt), len(i.V), srp.SaltLen, srp.PublicKeyLen)
 	}
 	if _, err := setup.SetupHash(i.SetupID, i.ID); err != nil {
 		return err
@@ -113,13 +131,13 @@ func (n notebook) load(key string, into any) error {
 	return nil
 }
 
-// begin makes a new identity, with nothing paired, durable in one step. So a record that is missing later is a damage.
-func (n notebook) begin() (state, error) {
-	st := state{identity: newIdentity(), pairings: []pairing{}, config: config{Number: 1}}
+// begin makes a new identity durable, with nothing paired, in one step. So a record that is missing later is a damage.
+func (n notebook) begin(id identity) (state, error) {
+	st := state{identity: id, pairings: []pair.Pairing{}, config: config{Number: 1}}
 	var changes []store.Change
 	for _, r := range []struct {
 		key   string
-		value any
+		value any // each record is JSON of another type
 	}{{keyIdentity, st.identity}, {keyPairings, st.pairings}, {keyFailures, 0}, {keyConfig, st.config}} {
 		c, err := n.change(r.key, r.value)
 		if err != nil {
@@ -136,16 +154,9 @@ func (n notebook) begin() (state, error) {
 // state is what a bridge remembers.
 type state struct {
 	identity identity
-	pairings []pairing
+	pairings []pair.Pairing
 	failures int
 	config   config
-}
-
-// pairing is a controller that may speak with the bridge.
-type pairing struct {
-	ID    string `json:"id"`
-	Key   []byte `json:"key"`
-	Admin bool   `json:"admin"`
 }
 
 // errUnreadable is wrapped when there is an identity, and not all of it can be read.
@@ -161,7 +172,11 @@ func (n notebook) open() (state, error) {
 				return state{}, fmt.Errorf("the identity of the HomeKit bridge is gone, its %s are there: %w", key, errUnreadable)
 			}
 		}
-		return n.begin()
+		id, err := newIdentity()
+		if err != nil {
+			return state{}, err
+		}
+		return n.begin(id)
 	}
 	if err == nil {
 		err = st.identity.check()
@@ -175,13 +190,14 @@ func (n notebook) open() (state, error) {
 	if err == nil {
 		err = n.load(keyConfig, &st.config)
 	}
-	for _, p := range st.pairings {
-		if len(p.Key) != ed25519.PublicKeySize || p.ID == "" {
-			err = errors.Join(err, fmt.Errorf("the key of controller %q has %d bytes", p.ID, len(p.Key)))
-		}
-	}
 	if err != nil {
 		return state{}, fmt.Errorf("%w: %w", err, errUnreadable)
 	}
 	return st, nil
 }
+
+// Save makes the table of pairings durable; see [pair.Keeper].
+func (n notebook) Save(table []pair.Pairing) error { return n.save(keyPairings, table) }
+
+// SaveFailures makes the number of wrong setup codes durable; see [pair.Keeper].
+func (n notebook) SaveFailures(failures int) error { return n.save(keyFailures, failures) }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"twinbridge/bridge/homekit/pair"
 	"twinbridge/internal/store"
 )
 
@@ -19,7 +20,7 @@ func TestIdentity(t *testing.T) {
 	if err := first.identity.check(); err != nil || first.config.Number != 1 {
 		t.Errorf("%v, config %+v", err, first.config)
 	}
-	if err := n.save(keyPairings, []pairing{{ID: "phone", Key: make([]byte, 32), Admin: true}}); err != nil {
+	if err := n.Save([]pair.Pairing{{ID: "phone", Key: make([]byte, 32), Admin: true}}); err != nil {
 		t.Fatal(err)
 	}
 	again, err := n.open()
@@ -30,7 +31,11 @@ func TestIdentity(t *testing.T) {
 	if err != nil || other.identity.ID == first.identity.ID || len(other.pairings) != 0 {
 		t.Errorf("a second bridge: %+v, %v", other, err)
 	}
-	reset, err := n.begin()
+	id, err := newIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reset, err := n.begin(id)
 	if err != nil || reset.identity.ID == first.identity.ID || len(reset.pairings) != 0 {
 		t.Errorf("after a reset: %+v, %v", reset, err)
 	}
@@ -40,7 +45,7 @@ func TestIdentity(t *testing.T) {
 func TestIdentityDamaged(t *testing.T) {
 	for key, values := range map[string][]string{
 		keyIdentity: {"", "{}", `{"id":"x","seed":"","code":"","setupId":""}`, "x"},
-		keyPairings: {"", "x", `[{"id":"phone","key":"AA=="}]`, `[{"id":"","key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}]`},
+		keyPairings: {"", "x"},
 		keyFailures: {"", "x"},
 		keyConfig:   {"", "x"},
 	} {

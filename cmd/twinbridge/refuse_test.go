@@ -23,19 +23,19 @@ func TestEdgeRefuses(t *testing.T) {
 		says         []string
 	}{
 		{"port taken", "mqtt:\n  listen: " + taken + "\n", []string{"mqtt.listen", taken, "twinbridge.yaml"}},
-		{"metrics port taken", "mqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmetrics:\n  listen: " + taken + "\n", []string{"metrics.listen", taken}},
+		{"metrics port taken", "mqtt:\n  listen: 127.0.0.1:0\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmetrics:\n  listen: " + taken + "\n", []string{"metrics.listen", taken}},
 		{"open to the network", "mqtt:\n  listen: 0.0.0.0:0\n", []string{"mqtt.listen", "127.0.0.1"}},
-		{"page port taken", "mqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: " + taken + "\n", []string{"local.listen", taken, "twinbridge.yaml"}},
-		{"page open to the network", "local:\n  listen: 0.0.0.0:8090\n", []string{"local.listen", "0.0.0.0:8090", "loopback"}},
-		{"page on all addresses", "local:\n  listen: :8090\n", []string{"local.listen", ":8090", "loopback"}},
-		{"page of a name", "local:\n  listen: example.org:8090\n", []string{"local.listen", "example.org:8090", "loopback"}},
-		{"page without a port", "local:\n  listen: 127.0.0.1\n", []string{"local.listen", "loopback"}},
+		{"page port taken", "mqtt:\n  listen: 127.0.0.1:0\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: " + taken + "\n", []string{"local.listen", taken, "twinbridge.yaml"}},
+		{"page open to the network", "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 0.0.0.0:8090\n", []string{"local.listen", "0.0.0.0:8090", "loopback"}},
+		{"page on all addresses", "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: :8090\n", []string{"local.listen", ":8090", "loopback"}},
+		{"page of a name", "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: example.org:8090\n", []string{"local.listen", "example.org:8090", "loopback"}},
+		{"page without a port", "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1\n", []string{"local.listen", "loopback"}},
 		{"unknown key", "mqtt:\n  lisen: x\n", []string{"twinbridge.yaml:2", "lisen", "listen"}},
 		{"unknown driver", "mapper:\n  drivers: [gpoi]\n", []string{"mapper.drivers", "gpoi", "gpio, rpio, sim"}},
 		{"bad node", "node:\n  name: a/b\n", []string{"node.name", "a/b"}},
 		{"bad level", "log:\n  level: loud\n", []string{"log.level", "loud", "debug"}},
-		{"bad broker", "mqtt:\n  listen: 127.0.0.1:0\n  broker: http://x\nlocal:\n  listen: 127.0.0.1:0\n", []string{"mqtt.broker", "http://x"}},
-		{"no such CA", "mqtt:\n  listen: 127.0.0.1:0\n  ca: /no/such/file\nlocal:\n  listen: 127.0.0.1:0\n", []string{"mqtt.ca", "/no/such/file"}},
+		{"bad broker", "mqtt:\n  listen: 127.0.0.1:0\n  broker: http://x\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\n", []string{"mqtt.broker", "http://x"}},
+		{"no such CA", "mqtt:\n  listen: 127.0.0.1:0\n  ca: /no/such/file\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\n", []string{"mqtt.ca", "/no/such/file"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestDataFolderOfOthers(t *testing.T) {
 func TestConfigIsWritten(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "deep", "folder")
 	file := filepath.Join(t.TempDir(), "other.yaml")
-	write(t, file, "mqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmetrics:\n  listen: 127.0.0.1:0\n")
+	write(t, file, "mqtt:\n  listen: 127.0.0.1:0\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmetrics:\n  listen: 127.0.0.1:0\n")
 	h := startEdge(t, data, "--config", file)
 	h.expect(`metrics http://127\.0\.0\.1:\d+/metrics`)
 	h.stop()

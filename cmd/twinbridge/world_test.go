@@ -124,7 +124,7 @@ type house struct {
 func folder(t *testing.T, config string) string {
 	t.Helper()
 	data := t.TempDir()
-	write(t, filepath.Join(data, "twinbridge.yaml"), "local:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: 127.0.0.1:0\n"+config)
+	write(t, filepath.Join(data, "twinbridge.yaml"), "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: 127.0.0.1:0\n"+config)
 	return data
 }
 

@@ -27,6 +27,8 @@ type Config struct {
 	Trouble func() error
 	// Hub tells how the link to the hub is, "" if the node has joined none; nil: it has not.
 	Hub func() string
+	// HomeKit is the bridge to HomeKit; nil: there is none.
+	HomeKit HomeKit
 }
 
 // Server serves one socket.
@@ -40,7 +42,11 @@ type Server struct {
 // New makes a server of a store. metrics answers /metrics; nil: there are none.
 func New(cfg Config, store *twin.Store, defs Definitions, metrics http.Handler, log *slog.Logger) *Server {
 	s := &service{cfg: cfg, store: store, defs: defs}
-	h := deviceapi.New(s, deviceapi.Options{Version: cfg.Version, Metrics: metrics})
+	o := deviceapi.Options{Version: cfg.Version, Metrics: metrics}
+	if cfg.HomeKit != nil {
+		o.Routes = homekitRoutes(cfg.HomeKit)
+	}
+	h := deviceapi.New(s, o)
 	return &Server{cfg: cfg, handler: h, log: log}
 }
 

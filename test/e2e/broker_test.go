@@ -79,7 +79,7 @@ func configured(t *testing.T, config string) *home {
 }
 
 // freePage lets edges share the machine whose MQTT stands in their own configuration.
-const freePage = "local:\n  listen: 127.0.0.1:0\n"
+const freePage = "local:\n  listen: 127.0.0.1:0\nhomekit:\n  listen: 127.0.0.1:0\n"
 
 // asked gives what /healthz says, with its status.
 func asked(t *testing.T, h *home) (status int, body string) {

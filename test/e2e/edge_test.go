@@ -37,7 +37,7 @@ func writeConfig(t *testing.T, data, text string) {
 }
 
 // freePort is the configuration of an edge that shares the machine with others.
-const freePort = "mqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\n"
+const freePort = "mqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nhomekit:\n  listen: 127.0.0.1:0\n"
 
 // startEdge starts an edge with its data in a folder, and waits until it says that it is ready.
 func startEdge(t *testing.T, data string, args []string) *home {

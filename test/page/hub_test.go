@@ -51,7 +51,7 @@ func (k *keeper) do(act, node string) error {
 func openHub(t *testing.T, program string, names []string, manifests map[string]string) house {
 	t.Helper()
 	data := t.TempDir()
-	write(t, data, map[string]string{"twinbridge.yaml": "hub:\n  listen: 127.0.0.1:0\n  plain: 127.0.0.1:0\nlog:\n  level: error\n"})
+	write(t, data, map[string]string{"twinbridge.yaml": "homekit:\n  listen: \"\"\nhub:\n  listen: 127.0.0.1:0\n  plain: 127.0.0.1:0\nlog:\n  level: error\n"})
 	hub := begin(t, program, "cloud", data)
 	k := &keeper{program: program, data: map[string]string{}, nodes: map[string]*process{}}
 	t.Cleanup(func() {

@@ -108,7 +108,7 @@ func open(t *testing.T, program, manifests string) house {
 func fill(t *testing.T, data, node, manifests string) {
 	t.Helper()
 	files := map[string]string{
-		"twinbridge.yaml": "node:\n  name: " + node + "\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nlog:\n  level: error\n",
+		"twinbridge.yaml": "node:\n  name: " + node + "\nhomekit:\n  listen: \"\"\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nlog:\n  level: error\n",
 	}
 	const most = 500 // documents in a file; more than 1000 are refused
 	for docs := strings.Split(manifests, "---\n"); len(docs) > 0; docs = docs[min(most, len(docs)):] {

@@ -90,7 +90,7 @@ func New(t testing.TB, o Options) *World {
 	if o.Shape == Up {
 		p := &Party{t: t, Data: hubData, OnLine: o.OnLine, args: []string{o.Binary, "up", "--data", hubData}, ready: `(?m)^ready: `}
 		w.Hub, w.Node, w.Mapper = p, p, p
-		writeFile(t, p.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nhub:\n  listen: %s\n  plain: \"\"\nmqtt:\n  listen: %s\n", NodeName, w.HubAddr, w.MQTT))
+		writeFile(t, p.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nhub:\n  listen: %s\n  plain: \"\"\nhomekit:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: %s\n", NodeName, w.HubAddr, w.MQTT))
 		writeFile(t, p.Store("devices/house.yaml"), o.Manifest)
 		p.Start()
 		w.Joined()
@@ -127,7 +127,7 @@ func (w *World) newNode(name, data, mqtt, link string, mapper bool) *Party {
 		broker, mqtt = "  broker: tcp://"+w.MQTT+"\n", "127.0.0.1:0"
 	}
 	writeFile(w.t, p.Store("twinbridge.yaml"), fmt.Sprintf(
-		"node:\n  name: %s\nhub:\n%s  plain: \"\"\nmqtt:\n  listen: %s\n%s%slocal:\n  listen: \"\"\nmapper:\n  enabled: %v\n", name, link, mqtt, broker, w.mqttUser(), mapper))
+		"node:\n  name: %s\nhub:\n%s  plain: \"\"\nmqtt:\n  listen: %s\n%s%slocal:\n  listen: \"\"\nhomekit:\n  listen: 127.0.0.1:0\nmapper:\n  enabled: %v\n", name, link, mqtt, broker, w.mqttUser(), mapper))
 	return p
 }
 
