@@ -33,17 +33,23 @@ NEED_PEERS  := mosquitto=mosquitto mosquitto_passwd=mosquitto mosquitto_pub=mosq
 NEED_QR     := zbarimg=zbar-tools
 NEED_NET    := ip=iproute2
 NEED_PAGE   := chromium=chromium node=nodejs npm=npm certutil=libnss3-tools
+NEED_HOME   := $(NEED_NET) avahi-daemon=avahi-daemon avahi-browse=avahi-utils dbus-daemon=dbus-daemon node=nodejs npm=npm
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
 
 # Packages of tests that run real programs. They come after the others and one at a time, as they measure time.
 E2E         := ./test/e2e/... ./test/hostile/... ./test/readme/...
 CHAOS       := ./test/world/... ./test/chaos/...
 PAGE        := ./test/page/...
+HOMEKIT     := ./test/homekit/...
 BOARD       := ./test/gpio/...
 
 # Schemathesis, in a venv that is named after what pins it.
 API_NEEDS   := test/api/requirements.txt
 VENV        := $(CACHE)/schemathesis/$(shell cksum < $(API_NEEDS) | cut -d' ' -f1)
+
+# aiohomekit, the same way.
+HOME_NEEDS  := test/homekit/requirements.txt
+HOME_VENV   := $(CACHE)/aiohomekit/$(shell cksum < $(HOME_NEEDS) | cut -d' ' -f1)
 
 # What `make test` leaves to `make test-long`: faults planted by building dozens of programs, and pages of a thousand cards.
 SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|TestHubMany)$$')
@@ -105,6 +111,24 @@ page: go ## The page for the browser, in Chromium; installs chromium, nodejs, np
 	else \
 		echo "page: left out, see above" >&2; \
 	fi
+
+# Both controllers are pinned, by test/homekit/package-lock.json and test/homekit/requirements.txt. As root only: each has a
+# network namespace.
+homekit: go $(HOME_VENV)/ok ## The HomeKit bridge, driven by hap-controller and aiohomekit; installs avahi-daemon, avahi-utils, iproute2, nodejs, npm, python3-venv, makes a venv
+	@if tools/need "tests with HomeKit controllers" $(NEED_HOME) && npm ci --prefix test/homekit --ignore-scripts --no-audit --no-fund --silent; then \
+		AIOHOMEKIT=$(HOME_VENV) go test -p 1 -timeout 15m -count 1 -v $(HOMEKIT); \
+	elif [ "$$CI" = true ]; then \
+		exit 1; \
+	else \
+		echo "homekit: left out, see above" >&2; \
+	fi
+
+$(HOME_VENV)/ok: $(HOME_NEEDS)
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || tools/need "tests with HomeKit controllers" python3=python3 /usr/lib/python3/ensurepip=python3-venv
+	rm -rf $(HOME_VENV)
+	python3 -m venv $(HOME_VENV)
+	$(HOME_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(HOME_NEEDS)
+	touch $@
 
 test-gpio: go ## The relay's drivers on an emulated Raspberry Pi; installs QEMU, fetches a Debian kernel
 	@if tools/need "tests on an emulated board" $(NEED_BOARD); then \
@@ -170,4 +194,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e chaos api page test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e chaos api page homekit test-gpio test-long fuzz bench lint fmt vuln go help

@@ -98,7 +98,16 @@ func Start(t testing.TB, name string, args ...string) *Process {
 // StartInto is Start with an output that somebody listens to.
 func StartInto(t testing.TB, stdout *Output, name string, args ...string) *Process {
 	t.Helper()
+	return StartTalk(t, nil, stdout, name, args...)
+}
+
+// StartTalk is StartInto with something that the program reads; nil for nothing.
+func StartTalk(t testing.TB, stdin *os.File, stdout *Output, name string, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, cmd: exec.Command(name, args...), Stdout: stdout, Stderr: NewOutput(), done: make(chan struct{})}
+	if stdin != nil {
+		p.cmd.Stdin = stdin
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.Stdout, p.Stderr
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = 5 * time.Second

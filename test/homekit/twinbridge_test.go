@@ -1,0 +1,186 @@
+package homekit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"twinbridge/test/world"
+)
+
+// built is the program under test, once the first test has built it.
+var built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.folder != "" {
+		if err := os.RemoveAll(built.folder); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(code)
+}
+
+// build builds the program under test.
+func build(t *testing.T) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "twinbridge-homekit-"); built.err != nil { //nolint:usetesting // it outlives the test that builds first
+			return
+		}
+		built.err = world.Build(t.Context(), filepath.Join("..", ".."), filepath.Join(built.folder, "twinbridge"))
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return filepath.Join(built.folder, "twinbridge")
+}
+
+// twinbridge is the real edge with simulated lamps.
+type twinbridge struct {
+	*world.Process
+	t      *testing.T
+	words  []string
+	binary string
+	data   string
+	api    *world.API
+	code   string // kept: once it is paired, none is told
+}
+
+// dimmer is the model of the lamps.
+const dimmer = `apiVersion: devices.kubeedge.io/v1beta1
+kind: DeviceModel
+metadata: {name: dimmer}
+spec:
+  protocol: sim
+  properties:
+    - {name: powerstatus, type: STRING, accessMode: ReadWrite}
+    - {name: brightness, type: INT, accessMode: ReadWrite, minimum: "0", maximum: "100", unit: "%"}
+`
+
+// newTwinbridge describes one.
+func newTwinbridge(t *testing.T, n *network, part string, lamps int) accessory {
+	t.Helper()
+	w := &twinbridge{t: t, binary: build(t), data: t.TempDir()}
+	var manifests strings.Builder
+	manifests.WriteString(dimmer)
+	for i := range lamps {
+		fmt.Fprintf(&manifests, `---
+apiVersion: devices.kubeedge.io/v1beta1
+kind: Device
+metadata: {name: %s, annotations: {twinbridge.dev/name: %q}}
+spec: {deviceModelRef: {name: dimmer}, protocol: {protocolName: sim}}
+`, deviceName(i+1), lampName(i+1))
+	}
+	for name, text := range map[string]string{
+		"twinbridge.yaml":    "node:\n  name: cellar\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: \"\"\nhomekit:\n  listen: \":51827\"\n",
+		"devices/house.yaml": manifests.String(),
+	} {
+		path := filepath.Join(w.data, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.words = append(n.inside(part), w.binary, "edge", "--data", w.data)
+	w.api = world.NewSocketAPI(filepath.Join(w.data, "edge.sock"))
+	t.Cleanup(w.api.Close)
+	return w
+}
+
+func deviceName(lamp int) string { return fmt.Sprintf("lamp-%d", lamp) }
+
+func (w *twinbridge) Start() {
+	w.t.Helper()
+	w.Process = world.Start(w.t, w.words[0], w.words[1:]...)
+	w.Expect(w.Stdout, `(?m)^ready: `, world.StartTime)
+}
+
+func (w *twinbridge) Stop() {
+	w.t.Helper()
+	if code := w.Process.Stop(30 * time.Second); code != 0 {
+		w.t.Errorf("it ended with status %d", code)
+	}
+}
+
+// SetupCode asks as a person does.
+func (w *twinbridge) SetupCode() string {
+	w.t.Helper()
+	if w.code != "" {
+		return w.code
+	}
+	r := world.Command(w.t, "", w.binary, "pair", "homekit", "-o", "json", "--data", w.data)
+	var told struct {
+		Code, Payload, ID, Name string
+		Paired                  bool
+		Port                    int
+	}
+	if err := json.Unmarshal([]byte(r.Out), &told); err != nil || r.Code != 0 {
+		w.t.Fatalf("twinbridge pair homekit: %v, %v", r, err)
+	}
+	if !regexp.MustCompile(`^\d{3}-\d{2}-\d{3}$`).MatchString(told.Code) || !strings.HasPrefix(told.Payload, "X-HM://") || told.Paired || told.Port != 51827 {
+		w.t.Fatalf("twinbridge pair homekit says %+v", told)
+	}
+	w.code = told.Code
+	return w.code
+}
+
+// Set wishes on the spot, as the CLI does.
+func (w *twinbridge) Set(ctx context.Context, lamp int, on bool) error {
+	value := map[bool]string{false: "OFF", true: "ON"}[on]
+	status, wish, err := w.api.Patch(ctx, deviceName(lamp), "?wait=10s", fmt.Sprintf(`{"expected":{"powerstatus":%q}}`, value))
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("switch %s: status %d, %+v", deviceName(lamp), status, wish)
+	}
+	return err
+}
+
+var wishes = regexp.MustCompile(`(?m)^twinbridge_wishes_total\{.*\} (\d+)`)
+
+func (w *twinbridge) See(ctx context.Context, lamp int) (view, error) {
+	d, err := w.api.Device(ctx, deviceName(lamp))
+	if err != nil {
+		return view{}, err
+	}
+	v := view{On: d.Actual("powerstatus") == "ON"}
+	req, err := w.api.Request(ctx, http.MethodGet, "/metrics", "")
+	if err != nil {
+		return v, err
+	}
+	res, err := w.api.HTTP.Do(req)
+	if err != nil {
+		return v, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return v, err
+	}
+	for _, m := range wishes.FindAllStringSubmatch(string(text), -1) {
+		n, err := strconv.Atoi(m[1])
+		if err != nil {
+			return v, err
+		}
+		v.Writes += n
+	}
+	return v, nil
+}
+
+// Differs: it is as the scenes say.
+func (*twinbridge) Differs(string) string { return "" }
