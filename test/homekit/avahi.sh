@@ -13,9 +13,11 @@ dbus-daemon --system --nofork --nopidfile &
 until [ -S /run/dbus/system_bus_socket ]; do sleep 0.05; done
 avahi-daemon -f "$1" --no-drop-root --no-chroot --no-rlimits &
 until avahi-daemon -c; do sleep 0.05; done
+# Somebody who goes on asking keeps the cache fresh, from which each look is answered: without that a look takes a second.
+avahi-browse -p _hap._tcp >/dev/null &
 echo ready
 while read -r look; do
 	echo "begin $look"
-	avahi-browse -rpt _hap._tcp || echo "avahi-browse: exit $?"
+	avahi-browse -rpc _hap._tcp || echo "avahi-browse: exit $?"
 	echo "end $look"
 done

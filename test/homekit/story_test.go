@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"twinbridge/test/world"
 )
 
@@ -183,13 +185,19 @@ func (s *story) admins(c *controller, want map[string]bool) {
 // announced waits until a fresh browse of either kind and Avahi see a status flag, and that c# is what it was.
 func (s *story) announced(sf string) {
 	s.Helper()
+	s.avahi.sees(s.T, s.id, sf)
+	s.browsed(sf)
+}
+
+// browsed is announced without Avahi.
+func (s *story) browsed(sf string) {
+	s.Helper()
 	both := []*controller{s.first, s.second}
 	errs := make([]error, len(both))
 	var looking sync.WaitGroup
 	for i, c := range both {
 		looking.Go(func() { _, errs[i] = c.discover(s.Context(), s.id, sf) })
 	}
-	s.avahi.sees(s.T, s.id, sf)
 	looking.Wait()
 	for i, c := range both {
 		s.must(errs[i])
@@ -216,6 +224,16 @@ func (s *story) event(c *controller, mark int, i id, on bool) notice {
 	})
 	s.must(err)
 	return n
+}
+
+// monotonic reads the clock that the controllers' notices are stamped with.
+func monotonic(t testing.TB) time.Duration {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(now.Nano())
 }
 
 // events counts those of a characteristic after a mark.
