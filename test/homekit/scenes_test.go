@@ -1,6 +1,7 @@
 package homekit
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -62,6 +64,7 @@ var scenes = []scene{
 	{"write with its value asked back", false, (*story).response},
 	{"timed write", false, (*story).timed},
 	{"identify paired", false, (*story).identifyPaired},
+	{"stopped for a while", true, (*story).stopped},
 	{"over IPv6", false, (*story).overIPv6},
 	{"add a second one", true, (*story).addSecond},
 	{"events", true, (*story).events},
@@ -294,6 +297,26 @@ func (s *story) timed() {
 		}
 	}
 	s.shows(1, true)
+}
+
+// stopped: an accessory that says nothing holds a controller up for as long as it is told to wait, and no longer.
+func (s *story) stopped() {
+	process, ok := s.acc.(interface{ Signal(syscall.Signal) })
+	if !ok {
+		s.Fatalf("%T cannot be stopped", s.acc)
+	}
+	process.Signal(syscall.SIGSTOP)
+	ctx, cancel := context.WithTimeout(s.Context(), 4*time.Second)
+	defer cancel()
+	_, err := s.first.get(ctx, nil, s.lamp(1).on)
+	if err == nil || ctx.Err() != nil {
+		s.Errorf("of a stopped accessory comes %v", err)
+	}
+	process.Signal(syscall.SIGCONT)
+	world.Eventually(s.T, patient, func() (bool, string) {
+		_, err := s.first.get(s.Context(), nil, s.lamp(1).on)
+		return err == nil, fmt.Sprint(err)
+	})
 }
 
 func (s *story) overIPv6() {

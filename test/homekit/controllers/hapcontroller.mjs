@@ -31,6 +31,7 @@ function told(err) {
 }
 
 class Lost extends Error {}
+class Late extends Error {}
 
 const driver = {
   client: null,
@@ -118,6 +119,7 @@ const driver = {
 
   // back subscribes again after a connection was lost.
   async back(client) {
+    await after(50); // the library forgets the subscriptions once it has told of their end
     for (let i = 0; i < 60 && client === this.client && !this.closed; i++) {
       try {
         await limited(2, client.subscribeCharacteristics([...this.wanted]));
@@ -127,6 +129,7 @@ const driver = {
         if (err?.getStatusCode?.() === 2) {
           return; // no longer paired
         }
+        drop(client);
         await after(250);
       }
     }
@@ -230,10 +233,22 @@ const driver = {
   },
 };
 
+// drop lets go of connections on which somebody waits for ever, and behind him all others.
+function drop(client) {
+  if (!client) {
+    return;
+  }
+  for (const c of [client._defaultConnection, client.subscriptionConnection, client._pairingConnection]) {
+    c?.socket?.destroy();
+  }
+  delete client._defaultConnection;
+  client.pairingQueue = new client.pairingQueue.constructor();
+}
+
 function limited(seconds, promise) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Lost(`no answer within ${seconds} s`)), seconds * 1000);
+    timer = setTimeout(() => reject(new Late(`no answer within ${seconds} s`)), seconds * 1000);
   });
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -245,6 +260,9 @@ lines.on('line', async (line) => {
   try {
     say({ id: ask.id, ok: (await limited(ask.seconds, driver[ask.do](ask))) ?? null });
   } catch (err) {
+    if (err instanceof Late) {
+      drop(driver.client);
+    }
     say({ id: ask.id, error: told(err) });
   }
 });
