@@ -219,7 +219,7 @@ func checkLamps(v *Verdict, history []Entry, wishes map[string]*told) {
 			v.Stale++
 			continue
 		}
-		if s := w.wish; s != nil && Ended(s.outcome) && s.outcome != "applied" && e.At > s.ended+late {
+		if s := w.wish; s != nil && Ended(s.outcome) && s.outcome != "applied" && s.outcome != unknown && e.At > s.ended+late {
 			v.violated("Once", e.Device, e.At, "it did %d, though that wish was told as %s at %.3f", e.Value, s.outcome, s.ended.Seconds())
 			v.Stale++
 		}

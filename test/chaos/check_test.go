@@ -90,6 +90,7 @@ func TestForgotten(t *testing.T) {
 		for i := range n {
 			h = append(h, at(21+float64(i)/100, Entry{What: MQTT, Value: int64(100 + i)}))
 		}
+		h = append(h, at(21.9, Entry{What: Lamp, Value: 20}), at(21.95, Entry{What: Lamp, Value: 12})) // when it was over is not known
 		h = append(h, at(22, Entry{What: Look, Side: Hub, Value: 20, Wish: "w20", Status: 404}))
 		v := Check(append(h, sound()[22:]...))
 		lost := v.Lost == 1 && v.Forgotten == 0 && len(v.Violations) == 1
