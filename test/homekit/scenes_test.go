@@ -453,6 +453,9 @@ func (s *story) without(c *controller, mark int) {
 	_, err := c.hear(s.Context(), mark, c.kind+" to lose its connection", func(n notice) bool { return n.gone })
 	s.must(err)
 	_, err = c.get(s.Context(), nil, s.lamp(1).on)
+	if r := new(refusal); errors.As(err, &r) && r.TLV == 0 {
+		_, err = c.get(s.Context(), nil, s.lamp(1).on) // it has two connections, and the other was just being closed
+	}
 	s.refused(err, errorAuthentication)
 }
 

@@ -123,14 +123,17 @@ func (w *twinbridge) Stop() {
 func (w *twinbridge) SetupCode() string {
 	w.t.Helper()
 	r := world.Command(w.t, "", w.binary, "pair", "homekit", "-o", "json", "--data", w.data)
-	var told struct {
-		Code, Payload, ID, Name string
-		Paired                  bool
-		Port                    int
+	var all struct {
+		Bridges []struct {
+			Code, Payload, ID, Name string
+			Paired                  bool
+			Port                    int
+		}
 	}
-	if err := json.Unmarshal([]byte(r.Out), &told); err != nil || r.Code != 0 {
+	if err := json.Unmarshal([]byte(r.Out), &all); err != nil || r.Code != 0 || len(all.Bridges) != 1 {
 		w.t.Fatalf("twinbridge pair homekit: %v, %v", r, err)
 	}
+	told := all.Bridges[0]
 	if told.Port != 51827 || told.ID == "" || told.Name == "" {
 		w.t.Errorf("twinbridge pair homekit says %+v", told)
 	}
