@@ -77,8 +77,10 @@ func TestKubeEdgeExamples(t *testing.T) {
 	tests := []struct{ model, props, want string }{
 		{"led-light", "power-status string; gpio-pin-number int ro", "lamp: on=power-status"},
 		{"vled-01", "status int", "switch: on=status"},
-		{"cc2650-sensortag", "temperature int ro ..100 unit=degree_celsius; temperature-enable string; io-config-initialize int; io-data-initialize int; io-config int; io-data int",
-			"temperature-sensor: temperature=temperature(ro)"},
+		{
+			"cc2650-sensortag", "temperature int ro ..100 unit=degree_celsius; temperature-enable string; io-config-initialize int; io-data-initialize int; io-config int; io-data int",
+			"temperature-sensor: temperature=temperature(ro)",
+		},
 		{"modbus-sample-model", "temperature int ..100 unit=degree_celsius; temperature-enable int", "temperature-sensor: temperature=temperature(ro)"},
 		{"modbus-01", "temperature int", "temperature-sensor: temperature=temperature(ro)"},
 		{"temperature-model", "temperature float 0..100 unit=Celsius; temperature-switch int", "temperature-sensor: temperature=temperature(ro)"},

@@ -114,7 +114,7 @@ func TestCodeStaysOutOfLogs(t *testing.T) {
 	}
 	var b bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&b, nil))
-	log.Info("pairing", "code", c, "setup", HomeKit{Code: c, SetupID: SetupID{'7', 'O', 'S', 'X'}, IP: true})
+	log.Info("pairing", "code", c, "setup", HomeKit{Code: c, SetupID: ID{'7', 'O', 'S', 'X'}, IP: true})
 	if strings.Contains(b.String(), "582") || strings.Contains(b.String(), fmt.Sprint(c.n)) {
 		t.Errorf("a log tells the code: %s", b.String())
 	}

@@ -20,7 +20,7 @@ const (
 type HomeKit struct {
 	Category Category
 	Code     Code // none only if Paired
-	SetupID  SetupID
+	SetupID  ID
 	IP       bool // the accessory speaks HAP over IP
 	BLE      bool // and over Bluetooth LE
 	Paired   bool // it is paired: nobody can pair with it
@@ -30,7 +30,7 @@ type HomeKit struct {
 const (
 	homeKitScheme = "X-HM://"
 	homeKitDigits = 9
-	homeKitLen    = len(homeKitScheme) + homeKitDigits + len(SetupID{})
+	homeKitLen    = len(homeKitScheme) + homeKitDigits + len(ID{})
 )
 
 // The number's bits. 45-43, the version, 42-39 and 30 are 0.
@@ -109,7 +109,7 @@ func ParseHomeKit(payload string) (HomeKit, error) {
 			return HomeKit{}, err
 		}
 	}
-	if h.SetupID, err = ParseSetupID(rest[homeKitDigits:]); err != nil {
+	if h.SetupID, err = ParseID(rest[homeKitDigits:]); err != nil {
 		return HomeKit{}, err
 	}
 	return h, nil

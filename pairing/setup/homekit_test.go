@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-func setupID(t testing.TB, s string) SetupID {
+func setupID(t testing.TB, s string) ID {
 	t.Helper()
-	id, err := ParseSetupID(s)
+	id, err := ParseID(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestPayloadRefuses(t *testing.T) {
 	}
 	noCode, noID := sound, sound
 	noCode.Code = Code{}
-	noID.SetupID = SetupID{'7', 'o', 'S', 'X'}
+	noID.SetupID = ID{'7', 'o', 'S', 'X'}
 	_, err := noCode.Payload()
 	wantField(t, err, "setup code", "")
 	_, err = noID.Payload()
@@ -108,9 +108,9 @@ func TestPayloadRefuses(t *testing.T) {
 func TestSetupID(t *testing.T) {
 	seen := map[byte]bool{}
 	for range 1000 {
-		id := NewSetupID()
-		if back, err := ParseSetupID(id.String()); err != nil || back != id {
-			t.Fatalf("ParseSetupID(%s) = %v, %v", id, back, err)
+		id := NewID()
+		if back, err := ParseID(id.String()); err != nil || back != id {
+			t.Fatalf("ParseID(%s) = %v, %v", id, back, err)
 		}
 		for _, c := range id {
 			seen[c] = true
@@ -120,9 +120,9 @@ func TestSetupID(t *testing.T) {
 		t.Errorf("4000 draws met %d of %d characters", len(seen), len(alphabet))
 	}
 	for _, s := range []string{"", "7OS", "7OSXX", "7osx", "7OS-", "7OS\x00", strings.Repeat("7", 1000)} {
-		id, err := ParseSetupID(s)
-		if err == nil || id != (SetupID{}) {
-			t.Errorf("ParseSetupID(%q) = %v, %v: taken", s, id, err)
+		id, err := ParseID(s)
+		if err == nil || id != (ID{}) {
+			t.Errorf("ParseID(%q) = %v, %v: taken", s, id, err)
 			continue
 		}
 		wantField(t, err, "setup id", "")
@@ -132,21 +132,21 @@ func TestSetupID(t *testing.T) {
 	}
 }
 
-func TestSetupHash(t *testing.T) {
+func TestHash(t *testing.T) {
 	// HomeKitADK's vector: the bytes C9 FE 1B CF.
-	if got, err := SetupHash(setupID(t, "7OSX"), "E1:91:1A:70:85:AA"); err != nil || got != "yf4bzw==" {
-		t.Errorf("SetupHash = %s, %v; want yf4bzw==", got, err)
+	if got, err := setupID(t, "7OSX").Hash("E1:91:1A:70:85:AA"); err != nil || got != "yf4bzw==" {
+		t.Errorf("Hash = %s, %v; want yf4bzw==", got, err)
 	}
 	for _, dev := range []string{
 		"", "e1:91:1a:70:85:aa", "E1:91:1A:70:85", "E1-91-1A-70-85-AA", "E1:91:1A:70:85:AG", "E1:91:1A:70:85:AA:", "E191:1A:70:85:AA:",
 	} {
-		if got, err := SetupHash(setupID(t, "7OSX"), dev); err == nil {
-			t.Errorf("SetupHash of %q = %s", dev, got)
+		if got, err := setupID(t, "7OSX").Hash(dev); err == nil {
+			t.Errorf("Hash of %q = %s", dev, got)
 		} else {
 			wantField(t, err, "device id", "")
 		}
 	}
-	_, err := SetupHash(SetupID{}, "E1:91:1A:70:85:AA")
+	_, err := ID{}.Hash("E1:91:1A:70:85:AA")
 	wantField(t, err, "setup id", "")
 }
 

@@ -7,30 +7,30 @@ import (
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" // also base 36
 
-// SetupID names a HomeKit bridge in its payload and, hashed, in its DNS-SD record, so that a phone that has scanned the
+// ID names a HomeKit bridge in its payload and, hashed, in its DNS-SD record, so that a phone that has scanned the
 // payload finds it: four characters of 0-9 and A-Z. It is made once and kept as long as the bridge's identity. The zero
-// SetupID is none.
-type SetupID [4]byte
+// ID is none.
+type ID [4]byte
 
-// NewSetupID makes a random setup id.
-func NewSetupID() SetupID {
-	var id SetupID
+// NewID makes a random setup id.
+func NewID() ID {
+	var id ID
 	for i := range id {
 		id[i] = alphabet[random(len(alphabet))]
 	}
 	return id
 }
 
-// ParseSetupID reads four characters of 0-9 and A-Z. The error is a [FieldError].
-func ParseSetupID(s string) (SetupID, error) {
-	var id SetupID
+// ParseID reads four characters of 0-9 and A-Z. The error is a [FieldError].
+func ParseID(s string) (ID, error) {
+	var id ID
 	if copy(id[:], s) != len(s) || !id.valid() {
-		return SetupID{}, &FieldError{Field: "setup id", Value: clip(s), Want: "4 characters of 0-9 and A-Z"}
+		return ID{}, &FieldError{Field: "setup id", Value: clip(s), Want: "4 characters of 0-9 and A-Z"}
 	}
 	return id, nil
 }
 
-func (id SetupID) valid() bool {
+func (id ID) valid() bool {
 	for _, c := range id {
 		if digit(c) < 0 {
 			return false
@@ -50,12 +50,12 @@ func digit(c byte) int {
 	return -1
 }
 
-func (id SetupID) String() string { return string(id[:]) }
+func (id ID) String() string { return string(id[:]) }
 
-// SetupHash gives the value of the key sh in the record _hap._tcp: base64 of the first four bytes of SHA-512 over the
+// Hash gives the value of the key sh in the record _hap._tcp: base64 of the first four bytes of SHA-512 over the
 // setup id and the device id, which is six bytes as E1:91:1A:70:85:AA (HomeKitADK, HAPAccessorySetup). The error is a
 // [FieldError].
-func SetupHash(id SetupID, deviceID string) (string, error) {
+func (id ID) Hash(deviceID string) (string, error) {
 	if !id.valid() {
 		return "", &FieldError{Field: "setup id", Value: id.String(), Want: "4 characters of 0-9 and A-Z"}
 	}
