@@ -50,6 +50,9 @@ VENV        := $(CACHE)/schemathesis/$(shell cksum < $(API_NEEDS) | cut -d' ' -f
 # aiohomekit, the same way.
 HOME_NEEDS  := test/homekit/requirements.txt
 HOME_VENV   := $(CACHE)/aiohomekit/$(shell cksum < $(HOME_NEEDS) | cut -d' ' -f1)
+# HAP-python, likewise.
+PEER_NEEDS  := test/bench/peers/requirements.txt
+PEERS       := $(CACHE)/hap-python/$(shell cksum < $(PEER_NEEDS) | cut -d' ' -f1)
 
 # What `make test` leaves to `make test-long`: faults planted by building dozens of programs, and pages of a thousand cards.
 SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|TestHubMany)$$')
@@ -155,8 +158,18 @@ test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loop
 fuzz: go ## Every fuzz target for FUZZTIME=60s (PKG=./edge/eventbus/...)
 	tools/fuzz $(FUZZTIME) $(PKG)
 
-bench: build ## Measure the real binary beside its targets, 3 minutes (ONLY=wishes,order measures parts; DISK=folder another disk)
-	go run ./test/bench -binary bin/twinbridge -disk $(or $(DISK),bin) -only '$(ONLY)'
+bench: build ## Measure the real binary beside its targets, 9 minutes (ONLY=wishes,order measures parts; DISK=folder another disk)
+	@case ',$(or $(ONLY),homekit),' in *,homekit,*) $(MAKE) --no-print-directory bench-peers;; esac
+	go run ./test/bench -binary bin/twinbridge -disk $(or $(DISK),bin) -only '$(ONLY)' -python $(PEERS)/bin/python
+
+# HAP-NodeJS, HAP-python: HomeKit's figures are held against theirs. Without them their columns are empty.
+bench-peers:
+	@if npm ci --prefix test/bench/peers --ignore-scripts --no-audit --no-fund --silent; then :; \
+	else echo "bench: without HAP-NodeJS, for which node and npm are needed" >&2; fi
+	@if [ -e $(PEERS)/ok ]; then :; \
+	elif rm -rf $(PEERS) && python3 -m venv $(PEERS) && \
+		$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(PEER_NEEDS); then touch $(PEERS)/ok; \
+	else echo "bench: without HAP-python, for which python3-venv is needed" >&2; rm -rf $(PEERS); fi
 
 ##@ Checks without running
 
@@ -194,4 +207,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e chaos api page homekit test-gpio test-long fuzz bench lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e chaos api page homekit test-gpio test-long fuzz bench bench-peers lint fmt vuln go help

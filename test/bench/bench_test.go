@@ -131,3 +131,61 @@ func TestChoose(t *testing.T) {
 		t.Error("a part that does not exist was taken")
 	}
 }
+
+func TestTableOfOthers(t *testing.T) {
+	b := table{others: []string{"A 1", "B 2"}}
+	b.rows = append(b.rows, row{"time", []measure{within(1, "ms", 2)}, []string{"3 ms", "not measured"}})
+	want := "| figure | twinbridge | target | | A 1 | B 2 |\n|---|---|---|---|---|---|\n| time | 1 ms | 2 ms | ok | 3 ms | not measured |\n"
+	if got := b.markdown(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestHomeKitRows(t *testing.T) {
+	// Nothing measured: no row makes a figure of it, the counts that have to be 0 least of all.
+	for _, r := range hapRows() {
+		if m := r.of(&hapFigures{}); len(m) > 0 {
+			t.Errorf("%s: %v of nothing", r.figure, m)
+		}
+	}
+	f := &hapFigures{firsts: tally{failures: 1, tried: 1000}}
+	var b table
+	for _, r := range hapRows() {
+		b.rows = append(b.rows, row{figure: r.figure, measures: r.of(f)})
+	}
+	if errs := b.wrong(); len(errs) != 1 || !strings.Contains(errs[0].Error(), "first requests") {
+		t.Errorf("wrong: %v, want the first requests alone", errs)
+	}
+}
+
+func TestAnnounces(t *testing.T) {
+	packet := func(flags byte, names ...string) []byte {
+		out := make([]byte, 12)
+		out[2] = flags
+		for _, n := range names {
+			out = append(append(out, byte(len(n))), n...)
+		}
+		return out
+	}
+	for name, tt := range map[string]struct {
+		packet []byte
+		want   bool
+	}{
+		"announcement":    {packet(0x84, "bench-1 ABCD", "_hap", "_tcp"), true},
+		"probe":           {packet(0, "bench-1 ABCD", "_hap", "_tcp"), false},
+		"another":         {packet(0x84, "bench-2", "_hap", "_tcp"), false},
+		"another service": {packet(0x84, "bench-1", "_ipp", "_tcp"), false},
+		"nothing":         {nil, false},
+	} {
+		if got := announces(tt.packet, "bench-1"); got != tt.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestColourHouse(t *testing.T) {
+	text := colourHouse(3)["house.yaml"]
+	if n := strings.Count(text, "kind: Device\n"); n != 3 {
+		t.Errorf("%d lamps, want 3", n)
+	}
+}

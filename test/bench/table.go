@@ -12,7 +12,7 @@ import (
 type row struct {
 	figure   string
 	measures []measure
-	peer     string // what a stock edgecore does
+	peers    []string // what the others of the table do
 }
 
 // measure is one number of a row.
@@ -55,14 +55,17 @@ func (m *measure) met() bool {
 }
 
 // table gathers the rows in the order in which they are measured.
-type table struct{ rows []row }
+type table struct {
+	others []string // whose figures stand beside ours; a stock edgecore if nil
+	rows   []row
+}
 
 func (t *table) add(figure, peer string, measures ...measure) {
-	t.rows = append(t.rows, row{figure, measures, peer})
+	t.rows = append(t.rows, row{figure, measures, []string{peer}})
 }
 
 // note adds a figure that could not be taken, and why.
-func (t *table) note(figure, why string) { t.rows = append(t.rows, row{figure: figure, peer: why}) }
+func (t *table) note(figure, why string) { t.rows = append(t.rows, row{figure, nil, []string{why}}) }
 
 // wrong gives the counts that are not what they have to be.
 func (t *table) wrong() []error {
@@ -79,11 +82,15 @@ func (t *table) wrong() []error {
 
 func (t *table) markdown() string {
 	var b strings.Builder
-	b.WriteString("| figure | twinbridge | target | | KubeEdge edgecore 1.23.1 |\n|---|---|---|---|---|\n")
+	others := t.others
+	if others == nil {
+		others = []string{"KubeEdge edgecore 1.23.1"}
+	}
+	fmt.Fprintf(&b, "| figure | twinbridge | target | | %s |\n|---|---|---|---%s|\n", strings.Join(others, " | "), strings.Repeat("|---", len(others)))
 	for i := range t.rows {
 		r := &t.rows[i]
 		ours, targets, verdict := r.cells()
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.figure, ours, targets, verdict, r.peer)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", r.figure, ours, targets, verdict, strings.Join(r.peers, " | "))
 	}
 	return b.String()
 }
