@@ -180,7 +180,7 @@ func (b *Bridge) refresh(names []twin.Name) (other bool) {
 
 // exposed reports whether a device is to be shown.
 func exposed(d *twin.Resolved) bool {
-	return len(d.Policy.Expose) == 0 || slices.Contains(d.Policy.Expose, "homekit")
+	return slices.Contains(d.Policy.Expose, "homekit")
 }
 
 // build makes the accessories anew. What is not durable is not shown: then everything stays as it was, and it is tried

@@ -30,7 +30,7 @@ type identity struct {
 	ID      string        `json:"id"` // the device id, as E1:91:1A:70:85:AA
 	Seed    []byte        `json:"seed"`
 	Code    string        `json:"code"` // to be shown again after a restart; it lies beside the key, which is worth more
-	SetupID setup.SetupID `json:"setupId"`
+	SetupID setup.ID `json:"setupId"`
 	// Salt and V are the verifier of the code, made once because that takes milliseconds.
 	Salt []byte `json:"salt"`
 	V    []byte `json:"verifier"`
@@ -52,7 +52,7 @@ func newIdentity() (identity, error) {
 	if err != nil {
 		return identity{}, fmt.Errorf("make the verifier of the setup code: %w", err)
 	}
-	return identity{ID: strings.Join(parts, ":"), Seed: seed, Code: code, SetupID: setup.NewSetupID(), Salt: v.Salt[:], V: v.V[:]}, nil
+	return identity{ID: strings.Join(parts, ":"), Seed: seed, Code: code, SetupID: setup.NewID(), Salt: v.Salt[:], V: v.V[:]}, nil
 }
 
 // paired gives the identity as package pair needs it.
@@ -71,7 +71,7 @@ func (i *identity) check() error {
 	if len(i.Salt) != srp.SaltLen || len(i.V) != srp.PublicKeyLen {
 		return fmt.Errorf("the verifier has %d and %d bytes, not %d and %d", len(i.Salt), len(i.V), srp.SaltLen, srp.PublicKeyLen)
 	}
-	if _, err := setup.SetupHash(i.SetupID, i.ID); err != nil {
+	if _, err := i.SetupID.Hash(i.ID); err != nil {
 		return err
 	}
 	_, err := setup.ParseCode(i.Code)

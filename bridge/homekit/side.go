@@ -142,7 +142,7 @@ const notPaired = 1
 
 // txt gives the TXT record (HAP R2, table 6-7). mu is held.
 func (s *side) txt() ([]string, error) {
-	hash, err := setup.SetupHash(s.who.SetupID, s.who.ID)
+	hash, err := s.who.SetupID.Hash(s.who.ID)
 	if err != nil {
 		return nil, err
 	}
