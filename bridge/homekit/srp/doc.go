@@ -3,8 +3,8 @@
 // setup code, and share a key afterwards; who does not know the code learns nothing but that one guess was wrong.
 //
 // What is kept is a [Verifier], from which the code cannot be had but by trying all. A [Server] makes an [Offer] for a
-// procedure: the public key B, and beside it everything that can be computed before the controller's key A is known. An
-// offer judges one proof.
+// procedure: a secret, and the public key B that goes to the controller. It can be made before somebody asks, and judges
+// one proof.
 //
 // # Leading zeros
 //

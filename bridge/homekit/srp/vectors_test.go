@@ -124,7 +124,7 @@ func TestVectors(t *testing.T) {
 
 			secret := number(unhex(t, c.b))
 			s := newServer(gr, user, salt, v)
-			o := s.offer(secret, s.publicKey(secret))
+			o := &Offer{s, secret, s.publicKey(secret)}
 			check("B", o.PublicKey(), c.publicB)
 
 			controller := newClient(gr, user, password, number(unhex(t, c.a)))
