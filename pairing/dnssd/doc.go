@@ -18,7 +18,7 @@
 // # Beside others on the same machine
 //
 // Avahi or another responder may have port 5353 open as well. Multicast reaches all sockets of the port, unicast one of
-// them, which may not be ours. So the last of three probes asks for an answer by multicast. The host's label is ours
+// them, which may not be ours. So two of three probes ask for an answer by multicast. The host's label is ours
 // alone, and no goodbye is ever sent for an address that the interface still has. What we sent ourselves comes back on
 // other links, or by a reflector; it is known by its bytes and by its data, and is no conflict.
 //

@@ -21,7 +21,7 @@ func TestStart(t *testing.T) {
 	want := []struct {
 		at time.Duration
 		qu bool
-	}{{125 * ms, true}, {375 * ms, true}, {625 * ms, false}, {875 * ms, false}, {1975 * ms, false}}
+	}{{125 * ms, true}, {375 * ms, false}, {625 * ms, false}, {875 * ms, false}, {1975 * ms, false}}
 	got := w.since(0)
 	if len(got) != len(want) {
 		t.Fatalf("%d packets, want %d", len(got), len(want))

@@ -28,12 +28,16 @@ func (e *engine) probe(now time.Time, l *link) {
 			continue
 		}
 		s.step++
-		s.next = now.Add(probeGap)
+		// Who was called late does not let the lateness add up, but leaves others most of their time to answer.
+		s.next = s.next.Add(probeGap)
+		if least := now.Add(probeGap * 4 / 5); s.next.Before(least) {
+			s.next = least
+		}
 		// The clause wants unicast. But that reaches one of the sockets of the port only, which can be another program's
-		// on this machine; so the last one asks for what all get.
-		way := 1
-		if s.step == probeCount {
-			way = 0
+		// on this machine; so all but the first ask for what everybody gets.
+		way := 0
+		if s.step == 1 {
+			way = 1
 		}
 		ask[way] = append(ask[way], c)
 	}

@@ -139,6 +139,9 @@ func TestBesideAvahi(t *testing.T) {
 	own, far := n.avahi(n.here), n.avahi(n.far)
 	n.publish(own, "Avahi's", "_hap._tcp", 1, "who=avahi")
 	n.publish(own, lampName, "_hap._tcp", 2, "who=avahi")
+	// Who has only just announced it does not answer a probe, but takes part in the conflict.
+	far.await("_hap._tcp", lampAvahi, "who=avahi")
+	<-time.After(2 * time.Second)
 	p := n.start(n.here, "")
 	p.do(order{Do: "register", S: lamp()})
 	for _, a := range []*avahi{own, far} {
@@ -206,14 +209,14 @@ func TestLinkAndAddress(t *testing.T) {
 	}
 }
 
-// TestStart: 95 of 100 starts are announced within 1.1 s: 250 ms at most, then three times 250 ms (RFC 6762 8.1).
+// TestStart: 19 of 20 starts are announced within 1.1 s: 250 ms at most, then three times 250 ms (RFC 6762 8.1).
 func TestStart(t *testing.T) {
 	n := newNetwork(t)
 	p := n.start(n.here, "node")
-	took := p.do(order{Do: "starts", N: 40}).Tooks
+	took := p.do(order{Do: "starts", N: 20}).Tooks
 	slices.Sort(took)
-	t.Logf("first announcement: median %v, 95%% %v, most %v", took[20], took[37], took[39])
-	if took[0] < 750*time.Millisecond || took[37] > 1100*time.Millisecond {
-		t.Errorf("from %v to %v, of 40 the third last %v", took[0], took[39], took[37])
+	t.Logf("first announcement: median %v, 95%% %v, most %v", took[10], took[18], took[19])
+	if took[0] < 750*time.Millisecond || took[18] > 1100*time.Millisecond {
+		t.Errorf("from %v to %v, of 20 the last but one %v", took[0], took[19], took[18])
 	}
 }

@@ -115,7 +115,7 @@ func starts(ctx context.Context, n int) []time.Duration {
 	out := make([]time.Duration, n)
 	ctx, stop := context.WithCancel(ctx)
 	var runs, wg sync.WaitGroup
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
 	for i := range n {
 		<-tick.C
