@@ -68,7 +68,7 @@ func (e *engine) claims() []*claim { return append([]*claim{e.host}, e.services.
 
 // rebuild makes all records anew, after any of them changed.
 func (e *engine) rebuild(now time.Time) {
-	e.remember(now)
+	former := e.present()
 	h := e.host
 	h.key, h.name = keyOf(h.label(), local), fqdn(h.label(), local)
 	n, by := names{h.key: true}, map[string][]*record{}
@@ -86,22 +86,32 @@ func (e *engine) rebuild(now time.Time) {
 		l.host = hostRecords(h, l.addrs)
 		l.pending = slices.DeleteFunc(l.pending, func(r *record) bool { return !has(l.own(r.claim), r) })
 	}
+	e.remember(now, former)
 }
 
-// remember keeps the present records among the former ones, as packets with them may still be under way.
-func (e *engine) remember(now time.Time) {
-	e.former = slices.DeleteFunc(e.former, func(f formerRecord) bool { return now.After(f.until) })
-	for _, l := range append([]*link{{}}, e.order...) {
-		recs := l.host
-		if l.stages == nil {
-			for _, c := range e.services {
-				recs = append(recs, c.recs...)
+// present gives all records that are ours alone.
+func (e *engine) present() []*record {
+	var out []*record
+	for _, l := range e.order {
+		out = append(out, l.host...)
+	}
+	for _, c := range e.services {
+		for _, r := range c.recs {
+			if r.unique {
+				out = append(out, r)
 			}
 		}
-		for _, r := range recs {
-			if r.unique {
-				e.former = append(e.former, formerRecord{r.id, r.folded, now.Add(formerTime)})
-			}
+	}
+	return out
+}
+
+// remember keeps those of former records that are no more, as packets with them may still be under way.
+func (e *engine) remember(now time.Time, former []*record) {
+	present := e.present()
+	e.former = slices.DeleteFunc(e.former, func(f formerRecord) bool { return !now.Before(f.until) })
+	for _, r := range former {
+		if !has(present, r) {
+			e.former = append(e.former, formerRecord{r.id, r.folded, now.Add(formerTime)})
 		}
 	}
 	if len(e.former) > maxFormer {
@@ -128,6 +138,7 @@ func (e *engine) ours(x *entry, now time.Time) bool {
 
 // setLinks tells which links there are, at most maxLinks. Those in reset were down in between, so that what is known of them is void.
 func (e *engine) setLinks(now time.Time, infos []linkInfo, reset map[int]bool) {
+	former := e.present()
 	next := map[linkKey]*link{}
 	var changed []*link
 	lost := map[*link][]*record{}
@@ -141,7 +152,6 @@ func (e *engine) setLinks(now time.Time, infos []linkInfo, reset map[int]bool) {
 		}
 		next[info.key] = l
 	}
-	e.remember(now)
 	for _, info := range infos {
 		next[info.key].linkInfo = info
 	}
@@ -157,6 +167,7 @@ func (e *engine) setLinks(now time.Time, infos []linkInfo, reset map[int]bool) {
 			}
 		}
 	}
+	e.remember(now, former)
 	for _, l := range changed {
 		if len(lost[l]) > 0 && l.stages[e.host].told {
 			e.multicast(now, l, &outgoing{answers: lost[l], ttl: noTTL})

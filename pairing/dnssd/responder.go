@@ -157,7 +157,8 @@ func (g *Registration) Name() string {
 	return g.c.label()
 }
 
-// Announced is closed after the first announcement was sent on a link.
+// Announced is closed after the first announcement was sent on a link. It stays open if Close or the end of Run came
+// before.
 func (g *Registration) Announced() <-chan struct{} { return g.c.ready }
 
 // Close takes the service back, with a goodbye for its records if they had been announced. The host's addresses stay. A

@@ -2,6 +2,7 @@ package dnssd
 
 import (
 	"net/netip"
+	"slices"
 	"sync/atomic"
 )
 
@@ -82,7 +83,7 @@ func (r *Responder) Stats() Stats {
 		s.Services = append(s.Services, one)
 	}
 	for _, l := range e.order {
-		s.Links = append(s.Links, LinkStats{Interface: l.name, Index: l.key.index, Family: int(l.key.family), Addresses: l.addrs})
+		s.Links = append(s.Links, LinkStats{Interface: l.name, Index: l.key.index, Family: int(l.key.family), Addresses: slices.Clone(l.addrs)})
 	}
 	return s
 }

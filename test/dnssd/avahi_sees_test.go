@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"twinbridge/pairing/dnssd"
-	"twinbridge/test/world"
 )
 
 // How Avahi writes our name: not ASCII as decimal numbers.
@@ -163,60 +162,5 @@ func TestBesideAvahi(t *testing.T) {
 				t.Errorf("our goodbye took Avahi's address: %+v", f)
 			}
 		}
-	}
-}
-
-// TestLinkAndAddress: the cable is pulled and put in again; an address comes. Nobody asks, so what is seen was announced.
-func TestLinkAndAddress(t *testing.T) {
-	n := newNetwork(t)
-	l := n.listen(n.far)
-	p := n.start(n.here, "node")
-	p.do(order{Do: "register", S: lamp()})
-	l.await("an announcement", func(s sight) bool { return s.has(`lampe`, "SRV") })
-	n.ip("-n", n.here, "addr", "add", "192.0.2.77/24", "dev", cable)
-	l.await("the new address", func(s sight) bool { return s.has("192.0.2.77", "A") && s.has("192.0.2.1", "A") })
-	n.ip("-n", n.here, "addr", "del", "192.0.2.77/24", "dev", cable)
-	l.await("the former address", func(s sight) bool { return s.has("node", "A") && !s.has("192.0.2.77", "A") })
-
-	n.ip("-n", n.here, "link", "set", cable, "down")
-	world.Eventually(t, 5*time.Second, func() (bool, string) {
-		s := p.do(order{Do: "stats"}).Stats
-		return len(s.Links) == 0, fmt.Sprintf("%+v", s.Links)
-	})
-	l.forget()
-	n.ip("-n", n.here, "link", "set", cable, "up")
-	l.await("an announcement after the link was down", func(s sight) bool { return s.has("lampe", "SRV") && s.has("192.0.2.1", "A") })
-
-	// Down and up again faster than anybody looks.
-	before := p.do(order{Do: "stats"}).Stats.Probes
-	<-time.After(2 * time.Second)
-	l.forget()
-	n.ip("-n", n.here, "link", "set", cable, "down")
-	n.ip("-n", n.here, "link", "set", cable, "up")
-	l.await("an announcement after a short break", func(s sight) bool { return s.has("lampe", "SRV") })
-	if after := p.do(order{Do: "stats"}).Stats.Probes; after <= before {
-		t.Errorf("no probes after the break")
-	}
-
-	// The interface goes and another one comes.
-	n.ip("-n", n.here, "link", "del", cable)
-	world.Eventually(t, 5*time.Second, func() (bool, string) {
-		s := p.do(order{Do: "stats"}).Stats
-		return len(s.Links) == 0, fmt.Sprintf("%+v", s.Links)
-	})
-	if s := p.do(order{Do: "stats"}).Stats; s.Conflicts+s.Renames != 0 {
-		t.Errorf("conflicts with ourselves: %+v", s)
-	}
-}
-
-// TestStart: 19 of 20 starts are announced within 1.1 s: 250 ms at most, then three times 250 ms (RFC 6762 8.1).
-func TestStart(t *testing.T) {
-	n := newNetwork(t)
-	p := n.start(n.here, "node")
-	took := p.do(order{Do: "starts", N: 20}).Tooks
-	slices.Sort(took)
-	t.Logf("first announcement: median %v, 95%% %v, most %v", took[10], took[18], took[19])
-	if took[0] < 750*time.Millisecond || took[18] > 1100*time.Millisecond {
-		t.Errorf("from %v to %v, of 20 the last but one %v", took[0], took[19], took[18])
 	}
 }

@@ -49,9 +49,9 @@ func (s *sight) has(text, rtype string) bool {
 }
 
 // listen opens port 5353 there, in the group; with another port it is a simple resolver's.
-func (n *network) listen(ns string) *listener { return n.open(ns, 5353) }
+func (n *network) listen(ns, ifname string) *listener { return n.open(ns, ifname, 5353) }
 
-func (n *network) open(ns string, port int) *listener {
+func (n *network) open(ns, ifname string, port int) *listener {
 	n.t.Helper()
 	type opened struct {
 		c   *ipv4.PacketConn
@@ -60,7 +60,7 @@ func (n *network) open(ns string, port int) *listener {
 	done := make(chan opened)
 	go func() {
 		runtime.LockOSThread() // the thread ends with this goroutine, so that nobody else gets it as it is
-		c, err := openThere(filepath.Join("/run/netns", ns), port)
+		c, err := openThere(filepath.Join("/run/netns", ns), ifname, port)
 		done <- opened{c, err}
 	}()
 	got := <-done
@@ -77,7 +77,7 @@ func (n *network) open(ns string, port int) *listener {
 	return l
 }
 
-func openThere(path string, port int) (*ipv4.PacketConn, error) {
+func openThere(path, ifname string, port int) (*ipv4.PacketConn, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func openThere(path string, port int) (*ipv4.PacketConn, error) {
 		return nil, err
 	}
 	p := ipv4.NewPacketConn(pc)
-	ifi, err := net.InterfaceByName(cable)
+	ifi, err := net.InterfaceByName(ifname)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func ask(name string, rtype, class uint16) *dns.Msg {
 func TestDetails(t *testing.T) {
 	const wantsUnicast = dns.ClassINET | 1<<15
 	n := newNetwork(t)
-	l, legacy := n.listen(n.far), n.open(n.far, 0)
+	l, legacy := n.listen(n.far, cable), n.open(n.far, cable, 0)
 	p := n.start(n.here, "node")
 	p.do(order{Do: "register", S: lamp()})
 	first := l.await("a probe", func(s sight) bool { return !s.msg.Response && len(s.msg.Ns) > 0 })
