@@ -14,6 +14,7 @@ import (
 
 	"twinbridge/bridge/homekit"
 	"twinbridge/internal/deviceapi"
+	"twinbridge/internal/metrics"
 	"twinbridge/internal/store"
 	"twinbridge/pairing/dnssd"
 	"twinbridge/twin"
@@ -219,4 +220,47 @@ func (h *homekitAPI) Reset(number int) error {
 		return errors.Join(twin.ErrDisk, err)
 	}
 	return nil
+}
+
+func homekitNumbers(h *hands) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		if h.bridge == nil {
+			return
+		}
+		st := h.bridge.State()
+		bad := 0.0
+		if st.Trouble != nil {
+			bad = 1
+		}
+		emit(gauge("homekit_failing", "1 while not everything that changed can be shown to HomeKit.", bad))
+		emit(gauge("homekit_left", "Devices for which no HomeKit bridge has room.", float64(len(st.Left))))
+		for i := range st.Sides {
+			s := &st.Sides[i]
+			at := strconv.Itoa(s.Number)
+			one := func(m metrics.Metric) { emit(of(m, "bridge", at)) }
+			one(gauge("homekit_devices", "Devices on a HomeKit bridge.", float64(s.Devices)))
+			one(gauge("homekit_controllers", "Controllers that have paired.", float64(len(s.Controllers))))
+			one(gauge("homekit_connections", "Connections of controllers that are verified.", float64(s.Stats.Secure)))
+			one(gauge("homekit_strangers", "Connections that are not verified.", float64(s.Stats.Unverified)))
+			one(counter("homekit_requests", "Requests of HomeKit controllers.", s.Stats.Requests))
+			one(counter("homekit_events", "Event messages to HomeKit controllers.", s.Stats.Events))
+			one(counter("homekit_turned_away", "Connections that were closed or refused for want of room.", s.Stats.Refused+s.Stats.Evicted))
+			one(counter("homekit_stalled", "Messages that a controller did not read in time.", s.Stats.Stalled))
+			one(counter("homekit_malformed", "Requests and frames that could not be read.", s.Stats.Malformed+s.Stats.Broken))
+		}
+	}
+}
+
+func mdnsNumbers(h *hands) metrics.Source {
+	return func(emit func(metrics.Metric)) {
+		if h.responder == nil {
+			return
+		}
+		st := h.responder.Stats()
+		emit(gauge("mdns_links", "Interfaces, in one family each, on which the node is announced.", float64(len(st.Links))))
+		emit(counter("mdns_queries", "Questions of others about our names.", st.Queries))
+		emit(counter("mdns_answers", "Answers that were given.", st.Answers+st.Unicasts))
+		emit(counter("mdns_conflicts", "Times that somebody else had a name of ours.", st.Conflicts))
+		emit(counter("mdns_dropped", "Packets that were left out as too many waited.", st.Dropped))
+	}
 }

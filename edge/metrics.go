@@ -14,12 +14,13 @@ import (
 )
 
 // newMetrics shows the numbers that the rooms keep.
-func newMetrics(o *Options, s *twin.Store, file *store.Store, mqtt *bus, hub *link) (*metrics.Registry, error) {
+func newMetrics(o *Options, s *twin.Store, file *store.Store, mqtt *bus, hub *link, h *hands) (*metrics.Registry, error) {
 	r, err := metrics.New(o.Version)
 	if err != nil {
 		return nil, err
 	}
-	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(mqtt)), r.Add(linkNumbers(hub)))
+	return r, errors.Join(r.Add(twinNumbers(s)), r.Add(diskNumbers(file, s)), r.Add(busNumbers(mqtt)), r.Add(linkNumbers(hub)),
+		r.Add(homekitNumbers(h)), r.Add(mdnsNumbers(h)))
 }
 
 func gauge(name, help string, v float64) metrics.Metric {

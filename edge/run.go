@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return o.listenError("homekit.listen", err)
 	}
 	defer func() { err = errors.Join(err, hands.close()) }()
-	numbers, err := newMetrics(&o, holder.Store, file, bus, hub)
+	numbers, err := newMetrics(&o, holder.Store, file, bus, hub, hands)
 	if err != nil {
 		return err
 	}
