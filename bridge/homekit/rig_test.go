@@ -30,7 +30,7 @@ func (clock) Wall() time.Time      { return time.Now() }
 
 // home is a running bridge over a store of twins, without broker and mapper: the test is the device.
 type home struct {
-	*testing.T
+	testing.TB
 	twins  *twin.Store
 	file   *store.Store
 	bridge *Bridge
@@ -49,13 +49,13 @@ func lampModel() twin.DeviceModel {
 func ptr(f float64) *float64 { return &f }
 
 // newHome starts one with some lamps.
-func newHome(t *testing.T, lamps ...string) *home {
+func newHome(t testing.TB, lamps ...string) *home {
 	t.Helper()
 	node, err := twin.OpenNode(twin.NodeConfig{Name: "cellar", FileID: "file", NewID: rand.Text}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &home{T: t, twins: twin.NewStore(node, clock{time.Now()}, nobody{}), file: openFile(t, filepath.Join(t.TempDir(), "edge.db"))}
+	h := &home{TB: t, twins: twin.NewStore(node, clock{time.Now()}, nobody{}), file: openFile(t, filepath.Join(t.TempDir(), "edge.db"))}
 	h.config = Config{Name: "Cellar", Listen: "127.0.0.1:0", Bridges: 1, Version: "v1.2.3-4-gabc", Log: slog.New(slog.DiscardHandler)}
 	h.define(lampModel())
 	for _, l := range lamps {
