@@ -223,7 +223,9 @@ func TestComeAndGo(t *testing.T) {
 	if err := h.twins.Delete(name("attic")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() (bool, string) { return slices.Equal(names(), []string{"Hall lamp", "kitchen"}), fmt.Sprint(names()) })
+	eventually(t, func() (bool, string) {
+		return slices.Equal(names(), []string{"Hall lamp", "kitchen"}), fmt.Sprint(names())
+	})
 	before := number()
 	h.report("kitchen", map[string]twin.Value{"powerstatus": twin.StringValue("ON")})
 	h.restart()

@@ -27,9 +27,9 @@ const (
 
 // identity is who a bridge is. It is made once, and anew by a reset only.
 type identity struct {
-	ID      string        `json:"id"` // the device id, as E1:91:1A:70:85:AA
-	Seed    []byte        `json:"seed"`
-	Code    string        `json:"code"` // to be shown again after a restart; it lies beside the key, which is worth more
+	ID      string   `json:"id"` // the device id, as E1:91:1A:70:85:AA
+	Seed    []byte   `json:"seed"`
+	Code    string   `json:"code"` // to be shown again after a restart; it lies beside the key, which is worth more
 	SetupID setup.ID `json:"setupId"`
 	// Salt and V are the verifier of the code, made once because that takes milliseconds.
 	Salt []byte `json:"salt"`

@@ -161,20 +161,28 @@ func TestSetupExchange(t *testing.T) {
 		inner func(s *setup, c *controller) []byte
 		want  code
 	}{
-		"empty":          {func(*setup, *controller) []byte { return nil }, errUnknown},
-		"cut":            {func(s *setup, _ *controller) []byte { b := s.inner(); return b[:len(b)-1] }, errUnknown},
-		"twice":          {func(s *setup, c *controller) []byte { return tlv8.Append(s.inner(), typeIdentifier, []byte(c.id)) }, errUnknown},
-		"no identifier":  {func(s *setup, c *controller) []byte { c.id = ""; return s.inner() }, errUnknown},
-		"65 bytes":       {func(s *setup, c *controller) []byte { c.id = long; return s.inner() }, errUnknown},
-		"not UTF-8":      {func(s *setup, c *controller) []byte { c.id = "a\xFF"; return s.inner() }, errUnknown},
-		"a line":         {func(s *setup, c *controller) []byte { c.id = "a\nb"; return s.inner() }, errUnknown},
-		"short key":      {func(_ *setup, c *controller) []byte { return build(c.id, c.public()[:31], make([]byte, 64)) }, errUnknown},
-		"long key":       {func(_ *setup, c *controller) []byte { return build(c.id, append(slices.Clone(c.public()), 0), make([]byte, 64)) }, errUnknown},
-		"short sign":     {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), make([]byte, 63)) }, errUnknown},
-		"no signature":   {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), nil) }, errUnknown},
-		"zeros":          {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), make([]byte, 64)) }, errAuthentication},
-		"another's key":  {func(s *setup, c *controller) []byte { m, _ := parse(s.inner()); return build(c.id, thief.public(), m[typeSignature]) }, errAuthentication},
-		"another's name": {func(s *setup, c *controller) []byte { m, _ := parse(s.inner()); return build(thief.id, c.public(), m[typeSignature]) }, errAuthentication},
+		"empty":         {func(*setup, *controller) []byte { return nil }, errUnknown},
+		"cut":           {func(s *setup, _ *controller) []byte { b := s.inner(); return b[:len(b)-1] }, errUnknown},
+		"twice":         {func(s *setup, c *controller) []byte { return tlv8.Append(s.inner(), typeIdentifier, []byte(c.id)) }, errUnknown},
+		"no identifier": {func(s *setup, c *controller) []byte { c.id = ""; return s.inner() }, errUnknown},
+		"65 bytes":      {func(s *setup, c *controller) []byte { c.id = long; return s.inner() }, errUnknown},
+		"not UTF-8":     {func(s *setup, c *controller) []byte { c.id = "a\xFF"; return s.inner() }, errUnknown},
+		"a line":        {func(s *setup, c *controller) []byte { c.id = "a\nb"; return s.inner() }, errUnknown},
+		"short key":     {func(_ *setup, c *controller) []byte { return build(c.id, c.public()[:31], make([]byte, 64)) }, errUnknown},
+		"long key": {func(_ *setup, c *controller) []byte {
+			return build(c.id, append(slices.Clone(c.public()), 0), make([]byte, 64))
+		}, errUnknown},
+		"short sign":   {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), make([]byte, 63)) }, errUnknown},
+		"no signature": {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), nil) }, errUnknown},
+		"zeros":        {func(_ *setup, c *controller) []byte { return build(c.id, c.public(), make([]byte, 64)) }, errAuthentication},
+		"another's key": {func(s *setup, c *controller) []byte {
+			m, _ := parse(s.inner())
+			return build(c.id, thief.public(), m[typeSignature])
+		}, errAuthentication},
+		"another's name": {func(s *setup, c *controller) []byte {
+			m, _ := parse(s.inner())
+			return build(thief.id, c.public(), m[typeSignature])
+		}, errAuthentication},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAccessory(t)

@@ -205,7 +205,9 @@ func (s *setup) inner() []byte {
 	return tlv8.Append(plain, typeSignature, ed25519.Sign(c.key, slices.Concat(x[:], []byte(c.id), c.public())))
 }
 
-func (s *setup) key() Key { return derive(s.shared, "Pair-Setup-Encrypt-Salt", "Pair-Setup-Encrypt-Info") }
+func (s *setup) key() Key {
+	return derive(s.shared, "Pair-Setup-Encrypt-Salt", "Pair-Setup-Encrypt-Info")
+}
 
 func (s *setup) exchange(inner []byte) []byte {
 	return tlv8.Append(tlv8.AppendByte(nil, typeState, 5), typeEncryptedData, s.key().seal("PS-Msg05", inner))
@@ -253,11 +255,11 @@ func (c *controller) pair(conn *Conn, now time.Duration) {
 
 // hello is a pair-verify in progress, seen from the controller.
 type hello struct {
-	c               *controller
-	private         *ecdh.PrivateKey
-	theirs, shared  []byte
-	session         Key
-	m1              []byte
+	c              *controller
+	private        *ecdh.PrivateKey
+	theirs, shared []byte
+	session        Key
+	m1             []byte
 }
 
 func (c *controller) hello() *hello {

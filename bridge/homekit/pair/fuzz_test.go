@@ -40,7 +40,7 @@ func FuzzSetup(f *testing.F) {
 			c.read(conn.Setup(0, c.m1()), 2)
 		}
 		if at == 2 {
-			shared := [64]byte{} // known to whoever finds it here
+			shared := [64]byte{}      // known to whoever finds it here
 			a.ready = conn.proc.offer // nothing was tried on it
 			conn.proc.stage, conn.proc.offer = 5, nil
 			conn.proc.keys = &proven{shared, derive(shared[:], "Pair-Setup-Encrypt-Salt", "Pair-Setup-Encrypt-Info")}
