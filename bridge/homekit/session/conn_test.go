@@ -2,7 +2,9 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -352,6 +354,9 @@ func TestMalformed(t *testing.T) {
 			if got := c.closed(); len(got) != 1 || got[0].status != tt.status {
 				t.Errorf("secure %v, %.40q: %+v, want status %d", secure, tt.raw, got, tt.status)
 			}
+			if !errors.Is(c.end, io.EOF) { // a reset would take the reply with it where the kernel is not Linux
+				t.Errorf("secure %v, %.40q: closed with %v", secure, tt.raw, c.end)
+			}
 			_ = c.nc.Close()
 			sender.Wait()
 			if s := r.Stats(); s.Malformed != 1 {
@@ -375,6 +380,9 @@ func TestClose(t *testing.T) {
 			c.send(last + put("/echo", "too late") + strings.Repeat(put("/echo", "and later"), 100))
 			if got := c.closed(); len(got) != 1 || got[0].body != "bye" {
 				t.Errorf("secure %v: %+v", secure, got)
+			}
+			if !errors.Is(c.end, io.EOF) {
+				t.Errorf("secure %v: closed with %v", secure, c.end)
 			}
 			_ = c.nc.Close()
 			r.stop()
@@ -421,6 +429,18 @@ func TestEnd(t *testing.T) {
 	}
 	c.send(put("/echo", "still here"))
 	c.want(200, "still here")
+}
+
+// TestEndedServesNothing: a request that had come before the connection was ended, and lay in its buffer, is not served.
+func TestEndedServesNothing(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	c := newConn(New(Config{Accept: func(*Conn) Peer { t.Error("it is served"); return fast{} }}), far)
+	c.request = message.Request{Method: message.Get, Path: []byte("/")}
+	c.End()
+	if _, err := c.answer(0); !errors.Is(err, errEnded) {
+		t.Errorf("%v, want %v", err, errEnded)
+	}
 }
 
 // TestInput holds the buffer of a connection against a plain stream, with random reads and requests.

@@ -66,8 +66,8 @@ func FuzzSegments(f *testing.F) {
 	f.Add([]byte(put("/echo", strings.Repeat("x", 3000))+put("/echo", "y")+"GET / HTTP/1.0\r\n\r\n"), uint64(2))
 	f.Add([]byte("\r\n"+get("/")+"\r\n"+get("/")), uint64(3))
 	f.Add([]byte("GET /\n\n"), uint64(4))
+	s := New(Config{Secure: message.Limits{Line: 2000, Head: 3000, Fields: 8, Body: 5000}})
 	f.Fuzz(func(t *testing.T, text []byte, seed uint64) {
-		s := New(Config{Secure: message.Limits{Line: 2000, Head: 3000, Fields: 8, Body: 5000}})
 		for _, secure := range []bool{false, true} {
 			rnd := rand.New(rand.NewPCG(seed, 3))
 			wire := bytes.Clone(text)

@@ -22,27 +22,22 @@ func (c *client) open() bool {
 
 // TestFirstRequestTime: an unverified connection must ask something within 10 s, each time; what trickles in does not help.
 func TestFirstRequestTime(t *testing.T) {
+	type step struct {
+		at     time.Duration
+		text   string
+		status int // 0: no answer
+	}
 	for name, talk := range map[string]struct {
-		do   func(c *client)
-		want time.Duration
+		steps []step
+		want  time.Duration
 	}{
-		"silent":   {func(*client) {}, 10 * time.Second},
-		"half":     {func(c *client) { c.send("PUT /echo HTTP/1.1\r\n") }, 10 * time.Second},
-		"trickles": {func(c *client) { c.send("P"); time.Sleep(9 * time.Second); c.send("U") }, 10 * time.Second},
-		"asked at 9 s": {func(c *client) {
-			time.Sleep(9 * time.Second)
-			c.send(get("/nowhere"))
-			c.want(404, "")
-		}, 19 * time.Second},
-		"asked for patience":      {func(c *client) { c.send(get("/patience?25")); c.want(200, "") }, 25 * time.Second},
-		"asked for more patience": {func(c *client) { c.send(get("/patience?300")); c.want(200, "") }, 30 * time.Second},
-		"patience is for once": {func(c *client) {
-			c.send(get("/patience?25"))
-			c.want(200, "")
-			time.Sleep(24 * time.Second)
-			c.send(get("/nowhere"))
-			c.want(404, "")
-		}, 34 * time.Second},
+		"silent":                  {nil, 10 * time.Second},
+		"half":                    {[]step{{0, "PUT /echo HTTP/1.1\r\n", 0}}, 10 * time.Second},
+		"trickles":                {[]step{{0, "P", 0}, {9 * time.Second, "U", 0}}, 10 * time.Second},
+		"asked at 9 s":            {[]step{{9 * time.Second, get("/nowhere"), 404}}, 19 * time.Second},
+		"asked for patience":      {[]step{{0, get("/patience?25"), 200}}, 25 * time.Second},
+		"asked for more patience": {[]step{{0, get("/patience?300"), 200}}, 30 * time.Second},
+		"patience is for once":    {[]step{{0, get("/patience?25"), 200}, {24 * time.Second, get("/nowhere"), 404}}, 34 * time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := startPipes(t, Config{}, func(l *lamp) {
@@ -59,7 +54,13 @@ func TestFirstRequestTime(t *testing.T) {
 			})
 			begun := time.Now()
 			c := r.dial()
-			talk.do(c)
+			for _, step := range talk.steps {
+				time.Sleep(step.at - time.Since(begun))
+				c.send(step.text)
+				if step.status != 0 {
+					c.want(step.status, "")
+				}
+			}
 			time.Sleep(talk.want - time.Millisecond - time.Since(begun))
 			if !c.open() {
 				t.Errorf("%s: closed before %v", name, talk.want)

@@ -199,6 +199,7 @@ type client struct {
 	raw    []byte // not opened yet
 	plain  []byte // not read yet
 	events []string
+	end    error // with which it was closed
 }
 
 func (r *rig) dial() *client { return r.dialFrom("192.0.2.1") }
@@ -212,6 +213,9 @@ func (r *rig) dialFrom(from string) *client {
 	} else {
 		nc, err := net.Dial("tcp", r.Addr().String())
 		if err != nil {
+			r.t.Fatal(err)
+		}
+		if err := nc.SetDeadline(time.Now().Add(time.Minute)); err != nil { // a test that hangs says where
 			r.t.Fatal(err)
 		}
 		c.nc = nc
@@ -392,7 +396,7 @@ func (c *client) want(status int, body string) {
 	}
 }
 
-// closed reads until the connection is closed, and gives what came before.
+// closed reads until the connection is closed, and gives what came before; end is how.
 func (c *client) closed() (messages []msg) {
 	c.t.Helper()
 	for {
@@ -401,6 +405,7 @@ func (c *client) closed() (messages []msg) {
 			if isTimeout(err) || strings.HasPrefix(err.Error(), "client:") {
 				c.t.Errorf("the connection was not closed: %v", err)
 			}
+			c.end = err
 			return messages
 		}
 		messages = append(messages, m)
