@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +105,7 @@ func BenchmarkWrite8(b *testing.B) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := cpu(b)
 	var all sync.WaitGroup
 	for i, c := range callers {
 		all.Go(func() {
@@ -117,6 +119,16 @@ func BenchmarkWrite8(b *testing.B) {
 	}
 	all.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "req/s")
+	b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-us/op")
+}
+
+// cpu is what the process has used so far, client and server; a machine with other work to do does not change it much.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkBig is the database of 149 lamps on one connection.
