@@ -17,7 +17,6 @@ type hapNodeJS struct {
 	*talker
 	t     *testing.T
 	words []string
-	house string
 	code  string
 }
 

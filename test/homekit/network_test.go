@@ -45,6 +45,13 @@ func newNetwork(t testing.TB, parts ...string) *network {
 		n.ip("-n", n.name(part), "link", "set", link, "up")
 		n.ip("-n", n.name(part), "route", "add", "224.0.0.0/4", "dev", link)
 	}
+	for _, part := range parts {
+		// The kernel takes up to a second to notice that a cable is in; then there is a link-local address.
+		world.Eventually(t, patient, func() (bool, string) {
+			text, err := exec.Command("ip", "-n", n.name(part), "-o", "-6", "addr", "show", "dev", link, "scope", "link", "up", "-tentative").CombinedOutput()
+			return err == nil && strings.Contains(string(text), "inet6 fe80:"), fmt.Sprintf("%s has no link-local address: %s %v", part, text, err)
+		})
+	}
 	return n
 }
 
