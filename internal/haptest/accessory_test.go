@@ -116,13 +116,14 @@ func controller(t *testing.T) *Controller {
 }
 
 // dial connects and reads. This accessory may take the first bytes behind pair-verify for plain text and then never
-// answer, so it has more than one try.
+// answer, and may encrypt its last message of pair-verify already, so it has more than one try.
 func dial(t *testing.T, c *Controller, addr string, a Accessory) *Conn {
 	t.Helper()
 	for range 50 {
 		conn, err := c.Dial(t.Context(), addr, a)
 		if err != nil {
-			t.Fatal(err)
+			t.Logf("not verified: %v", err)
+			continue
 		}
 		conn.Timeout = 200 * time.Millisecond
 		_, err = conn.Get(t.Context(), []ID{{1, 3}})
@@ -143,14 +144,14 @@ func TestForeign(t *testing.T) {
 	ctx := t.Context()
 	addr := foreign(t)
 	c := controller(t)
-	if _, err := c.PairSetup(ctx, addr, "518-08-583"); !refusedWith(err, CodeAuthentication) {
+	if _, err := pairUp(t, c, addr, "518-08-583"); !refusedWith(err, CodeAuthentication) {
 		t.Errorf("a wrong code: %v", err)
 	}
-	a, err := c.PairSetup(ctx, addr, foreignCode)
+	a, err := pairUp(t, c, addr, foreignCode)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.PairSetup(ctx, addr, foreignCode); !refusedWith(err, CodeUnavailable) {
+	if _, err := pairUp(t, c, addr, foreignCode); !refusedWith(err, CodeUnavailable) {
 		t.Errorf("paired already: %v", err)
 	}
 	if _, err := controller(t).Dial(ctx, addr, a); err == nil {
@@ -190,6 +191,22 @@ func TestForeign(t *testing.T) {
 	if v := string(got[0].Value); v != "1" && v != "true" {
 		t.Errorf("the lamp reads %s", v)
 	}
+}
+
+// pairUp pairs. This accessory calls itself busy for as long as it has not noticed that the connection before is closed.
+func pairUp(t *testing.T, c *Controller, addr, code string) (Accessory, error) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range 1000 {
+		a, err := c.PairSetup(t.Context(), addr, code)
+		if !refusedWith(err, CodeBusy) {
+			return a, err
+		}
+		<-tick.C
+	}
+	t.Fatal("the accessory stays busy")
+	return Accessory{}, nil
 }
 
 func refusedWith(err error, code Code) bool {

@@ -18,7 +18,7 @@ const (
 	readSize  = 64 << 10
 )
 
-// ErrEvents: so many events came that nobody took that there is no more room.
+// ErrEvents says that more events came than wait for somebody who takes them.
 var ErrEvents = errors.New("nobody takes the events")
 
 // Conn is a connection to an accessory. Requests are made from one goroutine at a time; Write and the reading methods may
@@ -162,22 +162,34 @@ func (c *Conn) reading(ctx context.Context, do func() error) error {
 		return err
 	}
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { _ = c.nc.SetReadDeadline(time.Unix(1, 0)) }) // an error is one of a closed connection
-		defer stop()
+		set := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			_ = c.nc.SetReadDeadline(time.Unix(1, 0)) // an error is one of a closed connection
+			close(set)
+		})
+		defer func() {
+			if !stop() { // else it could end the next read
+				<-set
+			}
+		}()
 	}
 	deadline := time.Now().Add(c.timeout())
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
+	ends, limited := ctx.Deadline()
+	if limited && ends.Before(deadline) {
+		deadline = ends
 	}
-	if err := c.nc.SetReadDeadline(deadline); err != nil {
+	_ = c.nc.SetReadDeadline(deadline) // it fails on a closed connection, where what was read before is still good
+	if err := ctx.Err(); err != nil {  // it may have ended before the deadline was set
 		return err
 	}
-	if ctx.Err() != nil { // it may have ended before the deadline was set
-		return ctx.Err()
-	}
 	err := do()
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case limited && !time.Now().Before(ends): // the connection's timer came before the context's
+		return context.DeadlineExceeded
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func NewController() (*Controller, error) {
 
 // Public gives the key that accessories know the controller by.
 func (c *Controller) Public() ed25519.PublicKey {
-	return c.Key.Public().(ed25519.PublicKey) //nolint:errcheck,forcetypeassert // its documentation says so
+	return c.Key.Public().(ed25519.PublicKey) // as its documentation says
 }
 
 // Accessory is what a controller keeps of a pairing.

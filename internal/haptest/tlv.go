@@ -127,8 +127,10 @@ const (
 )
 
 func (c Code) String() string {
-	names := [...]string{CodeUnknown: "Unknown", CodeAuthentication: "Authentication", CodeBackoff: "Backoff", CodeMaxPeers: "MaxPeers",
-		CodeMaxTries: "MaxTries", CodeUnavailable: "Unavailable", CodeBusy: "Busy"}
+	names := [...]string{
+		CodeUnknown: "Unknown", CodeAuthentication: "Authentication", CodeBackoff: "Backoff", CodeMaxPeers: "MaxPeers",
+		CodeMaxTries: "MaxTries", CodeUnavailable: "Unavailable", CodeBusy: "Busy",
+	}
 	if int(c) < len(names) && names[c] != "" {
 		return names[c]
 	}
