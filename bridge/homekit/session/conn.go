@@ -52,8 +52,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards all below
 	busy    bool       // a request is being served
-	ending  bool       // no request is served any more
-	over    bool       // nothing is told any more
+	ending  bool       // no request is served any more, and nothing told
 	due     bool       // an event is
 	telling bool       // somebody sees to it
 }
@@ -177,7 +176,7 @@ func (c *Conn) time() error {
 // finish ends everything that has to do with the connection, and lets a last reply arrive.
 func (c *Conn) finish(linger bool) {
 	c.mu.Lock()
-	c.ending, c.over = true, true
+	c.ending = true
 	c.mu.Unlock()
 	close(c.done)
 	half, ok := c.nc.(interface{ CloseWrite() error })
@@ -193,15 +192,12 @@ func (c *Conn) finish(linger bool) {
 	}
 	if linger {
 		if half.CloseWrite() == nil {
-			_, _ = io.CopyBuffer(io.Discard, io.LimitReader(onlyReader{c.nc}, lingerBytes), c.in.own)
+			_, _ = io.Copy(io.Discard, io.LimitReader(c.nc, lingerBytes)) // until the other end has closed too
 		}
 		_ = c.nc.Close() // it is over, whatever it says
 	}
 	c.in.giveBack()
 }
-
-// onlyReader hides what else a connection can do: io.CopyBuffer would use that instead of its buffer.
-type onlyReader struct{ io.Reader }
 
 // isTimeout reports whether a deadline is what ended it.
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -18,7 +18,8 @@
 // Connections that have not verified themselves are anybody's. They are few, have small buffers, and must ask within 10 s.
 // When there are too many, one of them goes: of the address that has most of them; then of an address that never
 // verified itself before; then one that has not asked anything; then the oldest. So whoever opens connections from one
-// address, or in silence, drives out only himself. A secure connection is never driven out by them. If there is no room
+// address, or in silence, drives out only himself; and an address that has verified itself before may have two that nobody
+// else drives out. A secure connection is never driven out by them. If there is no room
 // for another secure one, the one that has been idle longest goes, if that was a minute; otherwise the new one is refused.
 //
 // # Bounds
