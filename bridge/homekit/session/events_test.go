@@ -243,11 +243,12 @@ func TestStalledReply(t *testing.T) {
 	})
 }
 
-// TestManySubscribers: 32 subscribers, one of which has stopped reading with its socket full. The others get what is told
-// in time.
+// TestManySubscribers: 32 subscribers, one of which stops reading with its socket full. The others get what is told as fast
+// as before, in 250 ms where the machine has time for that.
 func TestManySubscribers(t *testing.T) {
-	const subscribers = 32
+	const subscribers, rounds = 32, 40
 	var stamp atomic.Int64 // when the last change was, since begun
+	var stalls atomic.Bool
 	begun := time.Now()
 	big := strings.Repeat(" ", 500_000) // fills what lies between, at once
 	first := true
@@ -255,7 +256,7 @@ func TestManySubscribers(t *testing.T) {
 		stops := first
 		first = false
 		l.event = func() []byte {
-			if stops {
+			if stops && stalls.Load() {
 				return []byte(big)
 			}
 			return fmt.Append(nil, stamp.Load())
@@ -285,17 +286,28 @@ func TestManySubscribers(t *testing.T) {
 			}
 		})
 	}
-	for i := range 40 {
-		stamp.Store(int64(time.Since(begun)))
-		for i := range subscribers {
-			r.lamp(i).c.Notify()
+	p99 := func() time.Duration {
+		mu.Lock()
+		took = nil
+		mu.Unlock()
+		for i := range rounds {
+			stamp.Store(int64(time.Since(begun)))
+			for i := range subscribers {
+				r.lamp(i).c.Notify()
+			}
+			eventually(t, "the next round of events", func() bool {
+				mu.Lock()
+				defer mu.Unlock()
+				return len(took) >= (i+1)*(subscribers-1)
+			})
 		}
-		eventually(t, "the next round of events", func() bool {
-			mu.Lock()
-			defer mu.Unlock()
-			return len(took) >= (i+1)*(subscribers-1)
-		})
+		mu.Lock()
+		defer mu.Unlock()
+		return percentile(took, 0.99)
 	}
+	before := p99()
+	stalls.Store(true)
+	after := p99()
 	select {
 	case r.lamp(0).c.turn <- struct{}{}:
 		t.Error("the first one is not stalled at all")
@@ -304,9 +316,9 @@ func TestManySubscribers(t *testing.T) {
 	}
 	r.stop()
 	readers.Wait()
-	if p99 := percentile(took, 0.99); p99 > 250*time.Millisecond {
-		t.Errorf("p99 of %d events: %v", len(took), p99)
+	if after > max(250*time.Millisecond, 4*before) {
+		t.Errorf("p99 of the others %v, before that %v", after, before)
 	} else {
-		t.Logf("%d events, p50 %v, p99 %v", len(took), percentile(took, 0.5), p99)
+		t.Logf("%d events, p99 %v, before that %v", rounds*(subscribers-1), after, before)
 	}
 }
