@@ -25,7 +25,8 @@ func from(c *characteristic.C) database.Characteristic {
 		word string
 		perm database.Perms
 	}{
-		{characteristic.PermissionRead, database.PairedRead}, {characteristic.PermissionWrite, database.PairedWrite},
+		{characteristic.PermissionRead, database.PairedRead},
+		{characteristic.PermissionWrite, database.PairedWrite},
 		{characteristic.PermissionEvents, database.Events},
 	} {
 		if slices.Contains(c.Permissions, p.word) {

@@ -28,7 +28,8 @@ type point struct {
 
 // yes shows a yes-or-no as a bool.
 func yes(key string, c database.Characteristic, t accessories.Trait) point {
-	return point{key: key, char: c,
+	return point{
+		key: key, char: c,
 		show: func(s *accessories.Traits) database.Value {
 			if b, ok := s.Bool(t); ok {
 				return database.Bool(b)
@@ -42,7 +43,8 @@ func yes(key string, c database.Characteristic, t accessories.Trait) point {
 // number shows a trait as a number of the characteristic's format, held within its limits: what a device tells beyond
 // them is shown as the limit, not left out.
 func level(key string, c database.Characteristic, t accessories.Trait) point {
-	return point{key: key, char: c,
+	return point{
+		key: key, char: c,
 		show: func(s *accessories.Traits) database.Value {
 			x, ok := s.Get(t)
 			if !ok {

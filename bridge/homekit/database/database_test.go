@@ -170,8 +170,11 @@ func TestWrite(t *testing.T) {
 		{"float", one(2, 11, "120.5"), 204, "", []string{"a:11=120.5"}},
 		{"two of a lamp are one write", `{"characteristics":[{"aid":2,"iid":9,"value":true},{"aid":2,"iid":10,"value":3}]}`, 204, "", []string{"a:9=true a:10=3"}},
 		{"two of a lamp, another between", `{"characteristics":[{"aid":2,"iid":9,"value":true},{"aid":3,"iid":9,"value":true},{"aid":2,"iid":10,"value":3}]}`, 204, "", []string{"a:9=true a:10=3"}},
-		{"mixed", `{"characteristics":[{"aid":2,"iid":9,"value":true},{"aid":2,"iid":12,"value":200}]}`, 207,
-			`{"characteristics":[{"aid":2,"iid":9,"status":0},{"aid":2,"iid":12,"status":-70404}]}`, []string{"a:9=true"}},
+		{
+			"mixed", `{"characteristics":[{"aid":2,"iid":9,"value":true},{"aid":2,"iid":12,"value":200}]}`, 207,
+			`{"characteristics":[{"aid":2,"iid":9,"status":0},{"aid":2,"iid":12,"status":-70404}]}`,
+			[]string{"a:9=true"},
+		},
 		{"value asked back", `{"characteristics":[{"aid":2,"iid":10,"value":3,"r":true}]}`, 207, `{"characteristics":[{"aid":2,"iid":10,"status":0,"value":3}]}`, []string{"a:10=3"}},
 		{"r false", `{"characteristics":[{"aid":2,"iid":10,"value":3,"r":false}]}`, 204, "", []string{"a:10=3"}},
 		{"unknown members", `{"characteristics":[{"aid":2,"iid":9,"value":true,"authData":"x","remote":true}],"more":1}`, 204, "", []string{"a:9=true"}},
@@ -391,9 +394,17 @@ func TestValues(t *testing.T) {
 		v    Value
 		want string
 	}{
-		{Value{}, "null"}, {Bool(true), "true"}, {Int(-5), "-5"}, {Int(1 << 52), "4503599627370496"}, {Float(21.5), "21.5"}, {Float(0.0001), "0.0001"},
-		{Float(1e21), "1000000000000000000000"}, {String("Küche \"1\"\n\\"), `"Küche \"1\"\u000a\\"`}, {String("a\xffb"), `"a` + "\uFFFD" + `b"`},
-		{Float(math.NaN()), "null"}, {Float(math.Inf(1)), "null"},
+		{Value{}, "null"},
+		{Bool(true), "true"},
+		{Int(-5), "-5"},
+		{Int(1 << 52), "4503599627370496"},
+		{Float(21.5), "21.5"},
+		{Float(0.0001), "0.0001"},
+		{Float(1e21), "1000000000000000000000"},
+		{String("Küche \"1\"\n\\"), `"Küche \"1\"\u000a\\"`},
+		{String("a\xffb"), `"a` + "\uFFFD" + `b"`},
+		{Float(math.NaN()), "null"},
+		{Float(math.Inf(1)), "null"},
 	} {
 		got := string(tt.v.append(nil))
 		if got != tt.want || !json.Valid([]byte(got)) {
