@@ -20,7 +20,6 @@ const cable = "wire0"
 type network struct {
 	t    testing.TB
 	here string
-	file string
 	far  string
 }
 
