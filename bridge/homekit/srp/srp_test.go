@@ -60,6 +60,7 @@ func TestPairings(t *testing.T) {
 					c.secret = draw(t, random, 16) // as short as controllers make it
 					c.public = new(big.Int).Exp(c.group.g, c.secret, c.group.n)
 					var o *Offer
+					var err error
 					if i%2 == 0 {
 						secret := draw(t, random, secretBits/8)
 						o = &Offer{s, secret, s.publicKey(secret)}
@@ -86,7 +87,7 @@ func TestPairings(t *testing.T) {
 	})
 	sum := func(n [workers]int) int { return n[0] + n[1] + n[2] + n[3] }
 	t.Logf("of %d pairings, leading zeros in A %d, B %d, S %d", workers*each, sum(shortA), sum(shortB), sum(shortS))
-	if sum(shortA) == 0 || sum(shortB) == 0 || sum(shortS) == 0 {
+	if !testing.Short() && (sum(shortA) == 0 || sum(shortB) == 0 || sum(shortS) == 0) {
 		t.Error("the seeds give no leading zeros")
 	}
 }
