@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -53,12 +54,7 @@ func newMapper(cfg MapperConfig, changed func(twin.Name, string, twin.Value), lo
 	}
 	c := mapper.Config{Node: cfg.Node, Broker: cfg.Broker, User: cfg.User, Password: cfg.Password}
 	var err error
-	if cfg.Own != "" {
-		c.TLS, err = ownTLS(cfg.Own)
-	} else {
-		c.TLS, err = clientTLS(cfg.CA, cfg.Certificate, cfg.Key)
-	}
-	if err != nil {
+	if c.TLS, err = cfg.tls(); err != nil {
 		return nil, err
 	}
 	m, err := mapper.New(c, drivers, log)
@@ -66,6 +62,14 @@ func newMapper(cfg MapperConfig, changed func(twin.Name, string, twin.Value), lo
 		return nil, &twin.FieldError{Field: "mqtt.broker", Value: f.Value, Want: f.Want}
 	}
 	return m, err
+}
+
+// tls is how the broker is spoken to; nil means in clear, or with the system's certificates.
+func (c *MapperConfig) tls() (*tls.Config, error) {
+	if c.Own != "" {
+		return ownTLS(c.Own)
+	}
+	return clientTLS(c.CA, c.Certificate, c.Key)
 }
 
 // reachable gives the address at which a listener can be reached from this machine.

@@ -143,13 +143,7 @@ func openStore(o *Options) (*store.Store, error) {
 
 // devicesFolder gives the folder of manifests, with a lamp in it if one was asked for and there was no folder yet.
 func (o *Options) devicesFolder() (string, error) {
-	dir, own := o.Config.Devices.Folder, false
-	switch {
-	case dir == "":
-		dir, own = filepath.Join(o.Data, devicesName), true
-	case !filepath.IsAbs(dir):
-		dir = filepath.Join(o.Data, dir)
-	}
+	dir, own := o.devicesPath()
 	_, err := os.Lstat(dir)
 	first := errors.Is(err, fs.ErrNotExist)
 	if own {
@@ -161,6 +155,18 @@ func (o *Options) devicesFolder() (string, error) {
 		return dir, writeDemo(dir)
 	}
 	return dir, nil
+}
+
+// devicesPath is where the folder of manifests is; own: in the data folder, where this program makes it.
+func (o *Options) devicesPath() (dir string, own bool) {
+	dir = o.Config.Devices.Folder
+	switch {
+	case dir == "":
+		return filepath.Join(o.Data, devicesName), true
+	case !filepath.IsAbs(dir):
+		return filepath.Join(o.Data, dir), false
+	}
+	return dir, false
 }
 
 // listenError names the key of an address that cannot be listened on.

@@ -125,7 +125,7 @@ Exit codes: 0 applied, or accepted where nobody waits; 1 error; 2 usage; 3 still
 	f.StringVar(&a.ca, "ca", "", "file of certificates (PEM) that vouch for --server (default hub-ca.crt in the data folder, else the system's)")
 	root.AddCommand(
 		upCommand(a), edgeCommand(a), cloudCommand(a), joinCommand(a), mapperCommand(a), applyCommand(a), deviceCommand(a),
-		pairCommand(a), nodeCommand(a), tokenCommand(a), auditCommand(a), versionCommand(a),
+		pairCommand(a), nodeCommand(a), tokenCommand(a), auditCommand(a), doctorCommand(a), versionCommand(a),
 	)
 	return root
 }

@@ -118,9 +118,18 @@ func contacts(spec *mapper.Spec) (outs, ins []contact, chip string, err error) {
 	return outs, ins, chip, err
 }
 
+// maxConsumer is the longest name of a holder that the kernel keeps, in bytes (GPIO_MAX_NAME_SIZE, with a zero byte).
+const maxConsumer = 31
+
+// consumer is the name under which the kernel knows who holds the lines of a device.
+func consumer(name twin.Name) string {
+	s := "twinbridge " + name.String()
+	return s[:min(len(s), maxConsumer)]
+}
+
 // request takes the lines from the kernel.
 func request(spec *mapper.Spec, ch chip, outs, ins []contact) (_ *device, err error) {
-	c, err := gpiocdev.NewChip(ch.name, gpiocdev.WithConsumer("twinbridge "+spec.Name.String()))
+	c, err := gpiocdev.NewChip(ch.name, gpiocdev.WithConsumer(consumer(spec.Name)))
 	if err != nil {
 		return nil, mapper.Gone(fmt.Errorf("open chip %s: %w", ch, err))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"twinbridge/edge/mapper"
+	"twinbridge/edge/mapper/driver/line"
 )
 
 // Driver opens devices on GPIO lines; here it cannot.
@@ -16,3 +17,6 @@ type Driver struct{}
 func (Driver) Open(context.Context, mapper.Spec) (mapper.Device, error) {
 	return nil, mapper.Permanent(errors.New("GPIO lines need Linux"))
 }
+
+// Look tells that this system has no GPIO lines.
+func Look(mapper.Spec) ([]line.State, error) { return nil, errors.New("GPIO lines need Linux") }

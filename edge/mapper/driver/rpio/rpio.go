@@ -47,16 +47,8 @@ func (d *Driver) Open(_ context.Context, spec mapper.Spec) (mapper.Device, error
 	if err != nil {
 		return nil, mapper.Permanent(err)
 	}
-	// /proc must have been there at the start of the process already: the library reads its base address in init.
-	compatible, err := os.ReadFile("/proc/device-tree/compatible")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, mapper.Permanent(errors.New("this machine has no device tree (/proc/device-tree), so it is no Raspberry Pi; " + useGPIO))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find out the board: %w", err)
-	}
-	if err := checkBoard(compatible); err != nil {
-		return nil, mapper.Permanent(err)
+	if err := thisBoard(); err != nil {
+		return nil, err
 	}
 	kernel, err := askKernel()
 	if err != nil {
@@ -73,6 +65,19 @@ func (d *Driver) Open(_ context.Context, spec mapper.Spec) (mapper.Device, error
 	}
 	dev.setUp(spec.Last)
 	return dev, nil
+}
+
+// thisBoard reports why the registers of this machine must not be touched.
+func thisBoard() error {
+	// /proc must have been there at the start of the process already: the library reads its base address in init.
+	compatible, err := os.ReadFile("/proc/device-tree/compatible")
+	if errors.Is(err, fs.ErrNotExist) {
+		return mapper.Permanent(errors.New("this machine has no device tree (/proc/device-tree), so it is no Raspberry Pi; " + useGPIO))
+	}
+	if err != nil {
+		return fmt.Errorf("find out the board: %w", err)
+	}
+	return mapper.Permanent(checkBoard(compatible))
 }
 
 func contacts(spec *mapper.Spec) ([]contact, error) {
