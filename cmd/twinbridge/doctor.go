@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"twinbridge/cloud"
+	"twinbridge/cloud/registry/embedded"
 	"twinbridge/edge"
 	"twinbridge/internal/config"
 )
@@ -82,7 +83,7 @@ func (a *app) patient() (edge.Options, edge.DoctorOptions, error) {
 		also.ConfigErr, cfg = err, defaults()
 	}
 	// A hub has been here before if its store is.
-	if _, err := os.Lstat(filepath.Join(data, "hub.db")); err == nil {
+	if _, err := os.Lstat(filepath.Join(data, embedded.FileName)); err == nil {
 		for _, p := range []struct{ key, address string }{{"hub.listen", cfg.Hub.Listen}, {"hub.plain", cfg.Hub.Plain}} {
 			also.Ports = append(also.Ports, edge.DoctorPort{Key: p.key, Address: p.address, Who: "the hub", Socket: cloud.Socket(data)})
 		}

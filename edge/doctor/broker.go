@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"slices"
 	"time"
@@ -50,9 +49,11 @@ func CheckBroker(n *Node, b Broker) Check {
 		stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 		defer stop()
 		if slices.Contains([]string{"ssl", "tls", "mqtts"}, u.Scheme) {
-			if c, err = Handshake(ctx, c, b.config(u)); err != nil {
+			t, err := Handshake(ctx, c, b.config(u))
+			if err != nil {
 				return found(Fail, at+": TLS: "+err.Error(), tlsTrouble(err, b.Now(), "name its authority's certificate by mqtt.ca")...)
 			}
+			c = t
 		}
 		code, err := greet(c, "twinbridge-doctor-"+rand.Text()[:8], b.User, b.Password)
 		if err != nil {
@@ -83,8 +84,8 @@ func noConnack(err error) []string {
 			"it closed without a word: some brokers do so with a wrong user or password, or where they want TLS (ssl://)",
 			"its log says why",
 		}
-	case errors.Is(err, net.ErrClosed):
-		return nil
+	case alerted(err):
+		return []string{notLiked + "; it is mqtt.certificate"}
 	}
 	return []string{"it took the connection and says nothing: it may want TLS (ssl://), or hang; its log may say more"}
 }

@@ -55,7 +55,6 @@ func tlsTrouble(err error, now time.Time, trust string) []string {
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		text := fmt.Sprintf("its certificate is good from %s to %s, and this machine's clock says %s: ",
@@ -70,10 +69,19 @@ func tlsTrouble(err error, now time.Time, trust string) []string {
 		return []string{"the certificate is for another name: connect by a name that stands in it, or make one with this name"}
 	case errors.As(err, &record):
 		return []string{"that port does not speak TLS: correct the port, or the scheme of the address"}
-	case errors.As(err, &alert):
-		return []string{"the other side ended the handshake: it does not like the certificate that this side shows, or asks for one"}
+	case alerted(err):
+		return []string{notLiked}
 	}
 	return []string{"TLS does not come about; the other side's log may say more"}
+}
+
+const notLiked = "the other side ended TLS: it does not like the certificate that this side shows, or asks for one"
+
+// alerted reports whether the other side ended a connection in TLS itself. With TLS 1.3 a certificate that it does not
+// like shows only after the handshake.
+func alerted(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" // so crypto/tls names it
 }
 
 // peerCertificate gives the certificate that the other side showed, from a handshake that failed.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,26 +23,31 @@ type Health struct {
 
 // Node asks a running node how it is, once, for all checks that want to know.
 type Node struct {
-	ask  func(ctx context.Context) (Health, error)
-	once sync.Once
-	h    Health
-	err  error
+	ask   func(ctx context.Context) (Health, error)
+	asked atomic.Bool
+	said  chan struct{} // closed when h and err are there
+	h     Health
+	err   error
 }
 
 // askTime bounds the question.
 const askTime = 3 * time.Second
 
 // NewNode makes a Node of a probe, which gives an error that is ErrNotRunning where nobody answers.
-func NewNode(ask func(ctx context.Context) (Health, error)) *Node { return &Node{ask: ask} }
+func NewNode(ask func(ctx context.Context) (Health, error)) *Node {
+	return &Node{ask: ask, said: make(chan struct{})}
+}
 
 // Health gives what the node said when it was asked. Whoever is first asks; the others wait for the answer, which is
 // there or given up within 3 s.
 func (n *Node) Health(ctx context.Context) (Health, error) {
-	n.once.Do(func() {
+	if n.asked.CompareAndSwap(false, true) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 		defer cancel()
 		n.h, n.err = n.ask(ctx)
-	})
+		close(n.said)
+	}
+	<-n.said
 	return n.h, n.err
 }
 

@@ -93,7 +93,7 @@ func (p Port) somebody(l Listener, pid int, running error) Finding {
 	case errors.Is(running, ErrNotRunning):
 		return found(Fail, at+" has it", taken...)
 	}
-	return found(Warn, at+" listens; whether that is "+p.Who+" could not be asked")
+	return found(Warn, at+" listens; whether that is "+p.Who+" could not be asked", "run this as the user of "+p.Who+", or as root")
 }
 
 // nobody judges an address on which nobody listens.
