@@ -26,12 +26,14 @@ DATA        ?= ./.twinbridge
 PKG         ?= ./...
 
 # What the tests use beside Go: the race detector wants a C compiler; the store is killed at each of its system calls;
-# the broker and the binary are spoken to with other people's programs; a QR code is read by one; the emulated board needs an emulator; the page needs a browser.
+# the broker, the announcements and the binary are spoken to with other people's programs; a QR code is read by one; the
+# emulated board needs an emulator; the page needs a browser.
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
 NEED_CRASH  := strace=strace
 NEED_PEERS  := mosquitto=mosquitto mosquitto_passwd=mosquitto mosquitto_pub=mosquitto-clients mosquitto_sub=mosquitto-clients curl=curl
 NEED_QR     := zbarimg=zbar-tools
 NEED_NET    := ip=iproute2
+NEED_MDNS   := avahi-daemon=avahi-daemon avahi-publish-service=avahi-utils dbus-daemon=dbus-daemon unshare=util-linux
 NEED_PAGE   := chromium=chromium node=nodejs npm=npm certutil=libnss3-tools
 NEED_HOME   := $(NEED_NET) avahi-daemon=avahi-daemon avahi-browse=avahi-utils dbus-daemon=dbus-daemon node=nodejs npm=npm
 NEED_BOARD  := qemu-system-aarch64=qemu-system-arm
@@ -74,8 +76,8 @@ clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge
 
 ##@ Parts of `make test`
 
-unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto, mosquitto-clients, zbar-tools
-	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS) $(NEED_QR)
+unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto, mosquitto-clients, iproute2, avahi, zbar-tools
+	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS) $(NEED_QR) $(NEED_NET) $(NEED_MDNS)
 	go vet -tags board ./...
 	go test -race -timeout 20m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$' -e '/internal/looptest$$'),$(PKG))
 

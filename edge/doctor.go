@@ -32,11 +32,14 @@ func Doctor(ctx context.Context, o Options, also DoctorOptions) []doctor.Result 
 func checks(o *Options, also DoctorOptions) []doctor.Check {
 	d := &patient{o: o, sock: Socket(o.Data)}
 	d.node = doctor.NewNode(d.health)
-	list := []doctor.Check{doctor.CheckNode(d.node, d.sock, o.Program+" edge"+o.dataFlag())}
-	list = append(list, doctor.CheckServices(d.node, d.services(), nothingAnnounced, doctor.MDNSProbes{
-		Browse: doctor.Browse, Dial: doctor.SystemDial, Addresses: doctor.Addresses, Listeners: doctor.Listeners,
-	})...)
-	list = append(list, doctor.CheckInterfaces(doctor.Interfaces), doctor.CheckConfig(o.File, also.NoConfig, also.ConfigErr))
+	list := []doctor.Check{
+		doctor.CheckNode(d.node, d.sock, o.Program+" edge"+o.dataFlag()),
+		doctor.CheckServices(d.node, d.announced, doctor.MDNSProbes{
+			Browse: doctor.Browse, Dial: doctor.SystemDial, Addresses: doctor.Addresses, Listeners: doctor.Listeners,
+		}),
+		doctor.CheckInterfaces(doctor.Interfaces),
+		doctor.CheckConfig(o.File, also.NoConfig, also.ConfigErr),
+	}
 	for _, p := range d.ports(also.Ports) {
 		list = append(list, doctor.CheckPort(p, doctor.PortProbes{
 			Listeners: doctor.Listeners, Addresses: doctor.Addresses, Resolve: doctor.Resolve, LowPorts: doctor.LowPorts,
@@ -61,13 +64,10 @@ type patient struct {
 	node *doctor.Node
 }
 
-// nothingAnnounced is why [patient.services] may be empty.
-const nothingAnnounced = "this version has neither HomeKit nor Matter"
-
-// services lists what the node announces by multicast DNS. Each bridge adds here what it announces: its type, the name of
-// the instance, the port, and the TXT entries that phones go by.
-func (d *patient) services() []doctor.Service {
-	return nil
+// announced lists what the node announces by multicast DNS. Each bridge adds here what it announces: its type, the name
+// of the instance, the port, and the TXT entries that phones go by.
+func (d *patient) announced(context.Context) (doctor.Announced, error) {
+	return doctor.Announced{Why: "this version has neither HomeKit nor Matter"}, nil
 }
 
 // ports lists the addresses that the node takes, by their keys in the configuration. Each bridge adds its own here.

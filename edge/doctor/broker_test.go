@@ -146,17 +146,17 @@ func TestBrokerTLS(t *testing.T) {
 	for name, tt := range map[string]struct {
 		url    string
 		now    func() time.Time
-		client tls.Config
-		server tls.Config
+		client *tls.Config
+		server *tls.Config
 		want   want
 	}{
-		"trusted":     {"ssl://b:8883", time.Now, tls.Config{RootCAs: a.Pool}, tls.Config{}, want{OK, "connected", ""}},
-		"not trusted": {"ssl://b:8883", time.Now, tls.Config{}, tls.Config{}, want{Fail, "unknown authority", "mqtt.ca"}},
-		"other name":  {"ssl://c:8883", time.Now, tls.Config{RootCAs: a.Pool}, tls.Config{}, want{Fail, "valid for b", "another name"}},
-		"expired":     {"ssl://b:8883", at(48 * time.Hour), tls.Config{RootCAs: a.Pool}, tls.Config{}, want{Fail, "expired", "renew the certificate"}},
-		"clock":       {"ssl://b:8883", at(-48 * time.Hour), tls.Config{RootCAs: a.Pool}, tls.Config{}, want{Fail, "not yet valid", "set the clock"}},
-		"wants, 1.3":  {"ssl://b:8883", time.Now, tls.Config{RootCAs: a.Pool}, tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool}, want{Fail, "certificate required", "mqtt.certificate"}},
-		"wants ours":  {"ssl://b:8883", time.Now, tls.Config{RootCAs: a.Pool, MaxVersion: tls.VersionTLS12}, tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool}, want{Fail, "TLS:", "asks for one"}},
+		"trusted":     {"ssl://b:8883", time.Now, &tls.Config{RootCAs: a.Pool}, &tls.Config{}, want{OK, "connected", ""}},
+		"not trusted": {"ssl://b:8883", time.Now, &tls.Config{}, &tls.Config{}, want{Fail, "unknown authority", "mqtt.ca"}},
+		"other name":  {"ssl://c:8883", time.Now, &tls.Config{RootCAs: a.Pool}, &tls.Config{}, want{Fail, "valid for b", "another name"}},
+		"expired":     {"ssl://b:8883", at(48 * time.Hour), &tls.Config{RootCAs: a.Pool}, &tls.Config{}, want{Fail, "expired", "renew the certificate"}},
+		"clock":       {"ssl://b:8883", at(-48 * time.Hour), &tls.Config{RootCAs: a.Pool}, &tls.Config{}, want{Fail, "not yet valid", "set the clock"}},
+		"wants, 1.3":  {"ssl://b:8883", time.Now, &tls.Config{RootCAs: a.Pool}, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool}, want{Fail, "certificate required", "mqtt.certificate"}},
+		"wants ours":  {"ssl://b:8883", time.Now, &tls.Config{RootCAs: a.Pool, MaxVersion: tls.VersionTLS12}, &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.Pool}, want{Fail, "TLS:", "asks for one"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := tt.server.Clone()

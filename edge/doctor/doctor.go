@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -39,19 +40,21 @@ func (f *Finding) see(s Status, seen string, advice ...string) {
 	}
 	f.Seen = append(f.Seen, seen)
 	for _, a := range advice {
-		if !contains(f.Advice, a) {
+		if !slices.Contains(f.Advice, a) {
 			f.Advice = append(f.Advice, a)
 		}
 	}
 }
 
-func contains(list []string, s string) bool {
-	for _, have := range list {
-		if have == s {
-			return true
+// add adds another finding.
+func (f *Finding) add(g Finding) {
+	for i, seen := range g.Seen {
+		if i == 0 {
+			f.see(g.Status, seen, g.Advice...)
+		} else if !slices.Contains(f.Seen, seen) {
+			f.see(Skipped, seen)
 		}
 	}
-	return false
 }
 
 // found makes a finding of one thing.

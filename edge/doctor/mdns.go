@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,20 +66,42 @@ const (
 	mdnsPort = 5353
 )
 
-// CheckServices gives a check for each service that is announced, or one that says that nothing is; why is the reason
-// then.
-func CheckServices(n *Node, services []Service, why string, p MDNSProbes) []Check {
-	if len(services) == 0 {
-		return []Check{{Name: "mdns", Look: func(context.Context) Finding {
-			return found(Skipped, "nothing is announced: "+why)
-		}}}
-	}
-	checks := make([]Check, len(services))
-	for i, s := range services {
-		l := &lookout{node: n, want: s, p: p}
-		checks[i] = Check{Name: "mdns " + s.Type, Limit: listenTime + connectTime + time.Second, Look: l.look}
-	}
-	return checks
+// Announced is what a node announces. Without services, Why says the reason.
+type Announced struct {
+	Services []Service
+	Why      string
+}
+
+// maxServices bounds the services that are looked for.
+const maxServices = 8
+
+// CheckServices looks for what the node announces. list is asked first; a running node may tell it more exactly than its
+// configuration does.
+func CheckServices(n *Node, list func(ctx context.Context) (Announced, error), p MDNSProbes) Check {
+	return Check{Name: "mdns", Limit: askTime + listenTime + connectTime + time.Second, Look: func(ctx context.Context) Finding {
+		all, err := list(ctx)
+		switch {
+		case err != nil:
+			return found(Skipped, "what is announced cannot be told: "+err.Error())
+		case len(all.Services) == 0:
+			return found(Skipped, "nothing is announced: "+all.Why)
+		}
+		services := all.Services[:min(len(all.Services), maxServices)]
+		findings := make([]Finding, len(services))
+		var wg sync.WaitGroup
+		for i, s := range services {
+			wg.Go(func() { findings[i] = (&lookout{node: n, want: s, p: p}).look(ctx) })
+		}
+		wg.Wait()
+		f := findings[0]
+		for _, more := range findings[1:] {
+			f.add(more)
+		}
+		if more := len(all.Services) - len(services); more > 0 {
+			f.see(Skipped, fmt.Sprintf("%d further services", more))
+		}
+		return f
+	}}
 }
 
 // lookout looks for one service.
@@ -151,10 +174,30 @@ func (l *lookout) sort(all []Sighting) (ours, others []Sighting) {
 		case slices.ContainsFunc(s.Addrs, func(a netip.Addr) bool { return hasAddr(l.local, a) }):
 			ours = append(ours, s)
 		default:
-			others = append(others, s)
+			others = merge(others, s)
 		}
 	}
 	return ours, others
+}
+
+// merge adds a sighting to those of other machines; one that was seen over both families counts once.
+func merge(list []Sighting, s Sighting) []Sighting {
+	for i := range list {
+		have := &list[i]
+		if have.Instance == s.Instance && have.Host == s.Host {
+			have.Family += " and " + s.Family
+			have.Addrs = union(have.Addrs, s.Addrs)
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+// union gives the addresses of both lists, each once.
+func union(a, b []netip.Addr) []netip.Addr {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
 }
 
 // same reports whether a sighting has our identity.
@@ -191,7 +234,9 @@ func (s *Sighting) entry(key string) (string, bool) {
 func (l *lookout) ours(ctx context.Context, f *Finding, list []Sighting) {
 	first := &list[0]
 	var families []string
+	var addrs []netip.Addr
 	for i := range list {
+		addrs = union(addrs, list[i].Addrs)
 		if list[i].After < first.After {
 			first = &list[i]
 		}
@@ -201,7 +246,7 @@ func (l *lookout) ours(ctx context.Context, f *Finding, list []Sighting) {
 	}
 	slices.Sort(families)
 	took := first.After.Round(time.Millisecond)
-	text := fmt.Sprintf("%q found over %s within %v, at %s port %d", first.Instance, strings.Join(families, " and "), took, join(first.Addrs), first.Port)
+	text := fmt.Sprintf("%q found over %s within %v, at %s port %d", first.Instance, strings.Join(families, " and "), took, join(addrs), first.Port)
 	switch {
 	case first.Instance != l.want.Instance:
 		f.see(Warn, text+fmt.Sprintf("; its name is to be %q, which another device on the network has", l.want.Instance),
@@ -314,7 +359,7 @@ func (l *lookout) neighbours(f *Finding) {
 	}
 	var names []string
 	for _, n := range all {
-		if n.Addr.Port() == mdnsPort && n.PID != 0 && !strings.HasPrefix(n.Program, "twinbridge") && !slices.Contains(names, n.Program) {
+		if n.Addr.Port() == mdnsPort && n.PID != 0 && n.PID != os.Getpid() && !strings.HasPrefix(n.Program, "twinbridge") && !slices.Contains(names, n.Program) {
 			names = append(names, n.Program)
 		}
 	}

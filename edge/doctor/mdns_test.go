@@ -92,7 +92,7 @@ func TestCheckServices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				checks := CheckServices(tt.node, []Service{bridge}, "", MDNSProbes{
+				check := CheckServices(tt.node, announced(bridge), MDNSProbes{
 					Browse: func(ctx context.Context, service string) Sightings {
 						if end, ok := ctx.Deadline(); service != "_hap._tcp" || !ok || time.Until(end) != listenTime {
 							t.Errorf("browsing for %s until %v", service, end)
@@ -104,21 +104,48 @@ func TestCheckServices(t *testing.T) {
 					Addresses: func() ([]netip.Addr, error) { return here, tt.err },
 					Listeners: func(string) ([]Listener, error) { return tt.udp, nil },
 				})
-				if len(checks) != 1 {
-					t.Fatalf("%d checks", len(checks))
-				}
-				tt.want.check(t, look(t, checks[0]))
+				tt.want.check(t, look(t, check))
 			})
 		})
 	}
 }
 
+// announced is a node that announces these.
+func announced(list ...Service) func(context.Context) (Announced, error) {
+	return func(context.Context) (Announced, error) { return Announced{Services: list}, nil }
+}
+
 func TestNothingAnnounced(t *testing.T) {
-	checks := CheckServices(running(), nil, "there is no bridge", MDNSProbes{})
-	if len(checks) != 1 {
-		t.Fatalf("%d checks", len(checks))
-	}
-	want{Skipped, "nothing is announced: there is no bridge", ""}.check(t, look(t, checks[0]))
+	nothing := func(context.Context) (Announced, error) { return Announced{Why: "there is no bridge"}, nil }
+	want{Skipped, "nothing is announced: there is no bridge", ""}.check(t, look(t, CheckServices(running(), nothing, MDNSProbes{})))
+	unknown := func(context.Context) (Announced, error) { return Announced{}, errOther }
+	want{Skipped, "something else", ""}.check(t, look(t, CheckServices(running(), unknown, MDNSProbes{})))
+}
+
+// TestSeveralServices: they are looked for at the same time, and the worst counts.
+func TestSeveralServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := bridge
+		second.Instance, second.TXT = "second", nil
+		start := time.Now()
+		f := look(t, CheckServices(running(), announced(bridge, second), MDNSProbes{
+			Browse: func(ctx context.Context, _ string) Sightings {
+				<-ctx.Done()
+				return Sightings{Found: sightings(asIs)}
+			},
+			Dial: quietly, Addresses: func() ([]netip.Addr, error) { return here, nil }, Listeners: func(string) ([]Listener, error) { return nil, nil },
+		}))
+		want{Fail, `"Häuschen (1)" found`, "avahi-browse"}.check(t, f)
+		want{Fail, `no answer for "second"`, ""}.check(t, f)
+		if took := time.Since(start); took != listenTime {
+			t.Errorf("it took %v, want %v", took, listenTime)
+		}
+		f = look(t, CheckServices(running(), announced(slices.Repeat([]Service{bridge}, 20)...), MDNSProbes{
+			Browse: func(context.Context, string) Sightings { return Sightings{Found: sightings(asIs)} },
+			Dial:   quietly, Addresses: func() ([]netip.Addr, error) { return here, nil }, Listeners: func(string) ([]Listener, error) { return nil, nil },
+		}))
+		want{OK, "12 further services", ""}.check(t, f)
+	})
 }
 
 // TestDialsAreBounded: an announcement with hundreds of addresses does not make hundreds of connections, and addresses
@@ -133,7 +160,7 @@ func TestDialsAreBounded(t *testing.T) {
 		dialled := 0
 		s := sightings(func(s *Sighting) { s.Addrs = append(slices.Clone(s.Addrs), many...) })
 		start := time.Now()
-		f := look(t, CheckServices(running(), []Service{bridge}, "", MDNSProbes{
+		f := look(t, CheckServices(running(), announced(bridge), MDNSProbes{
 			Browse: func(context.Context, string) Sightings { return Sightings{Found: s} },
 			Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				mu.Lock()
@@ -144,7 +171,7 @@ func TestDialsAreBounded(t *testing.T) {
 			},
 			Addresses: func() ([]netip.Addr, error) { return append(slices.Clone(here), many...), nil },
 			Listeners: func(string) ([]Listener, error) { return nil, errors.ErrUnsupported },
-		})[0])
+		}))
 		want{Fail, "no connection", "firewall"}.check(t, f)
 		if took := time.Since(start); dialled != maxDials || took != connectTime {
 			t.Errorf("%d connections in %v, want %d in %v", dialled, took, maxDials, connectTime)
