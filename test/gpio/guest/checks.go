@@ -43,6 +43,8 @@ var checks = []struct {
 	{"edge moves the relay on an MQTT wish", edgeByMQTT},
 	{"edge restores the relay after a restart", edgeRestores},
 	{"edge restores the relay after kill -9 and moves rpio", edgeAfterKill},
+	{"gpio and rpio tell whose a line is", gpioLooks},
+	{"doctor tells whose the lines of a node are", doctorSees},
 }
 
 // spec describes a device with one relay for each visitor configuration: powerstatus, powerstatus1, ...
