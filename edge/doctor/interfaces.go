@@ -22,9 +22,21 @@ type Interface struct {
 
 // prefixes of names that containers, guests and private networks give their interfaces: phones are not there.
 var apart = []struct{ prefix, what string }{
-	{"docker", "containers"}, {"veth", "containers"}, {"cni", "containers"}, {"flannel", "containers"},
-	{"cali", "containers"}, {"podman", "containers"}, {"lxcbr", "containers"}, {"lxdbr", "containers"}, {"virbr", "guests"}, {"vnet", "guests"},
-	{"tun", "a private network"}, {"wg", "a private network"}, {"tailscale", "a private network"}, {"zt", "a private network"}, {"ppp", "a private network"},
+	{"docker", "containers"},
+	{"veth", "containers"},
+	{"cni", "containers"},
+	{"flannel", "containers"},
+	{"cali", "containers"},
+	{"podman", "containers"},
+	{"lxcbr", "containers"},
+	{"lxdbr", "containers"},
+	{"virbr", "guests"},
+	{"vnet", "guests"},
+	{"tun", "a private network"},
+	{"wg", "a private network"},
+	{"tailscale", "a private network"},
+	{"zt", "a private network"},
+	{"ppp", "a private network"},
 }
 
 // side gives what an interface serves beside the house's network; "" if that is not known.
