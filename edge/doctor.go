@@ -5,8 +5,10 @@ import (
 	"os"
 	"time"
 
+	"twinbridge/bridge/homekit"
 	"twinbridge/edge/doctor"
 	"twinbridge/edge/local"
+	"twinbridge/internal/deviceapi"
 )
 
 // DoctorOptions are what is looked at beside the node itself.
@@ -64,13 +66,39 @@ type patient struct {
 	node *doctor.Node
 }
 
-// announced lists what the node announces by multicast DNS. Each bridge adds here what it announces: its type, the name
-// of the instance, the port, and the TXT entries that phones go by.
-func (d *patient) announced(context.Context) (doctor.Announced, error) {
-	return doctor.Announced{Why: "this version has neither HomeKit nor Matter"}, nil
+// announced lists what the node announces by multicast DNS, as it says itself.
+func (d *patient) announced(ctx context.Context) (doctor.Announced, error) {
+	if d.o.Config.HomeKit.Listen == "" {
+		return doctor.Announced{Why: "homekit.listen is empty: there is no HomeKit"}, nil
+	}
+	if at, err := d.o.Config.announceAt(); err == nil && at == nil {
+		return doctor.Announced{Why: "homekit.listen is a loopback address: only this machine reaches it, and nothing is announced"}, nil
+	}
+	if _, err := d.node.Health(ctx); err != nil {
+		return doctor.Announced{}, err
+	}
+	c := deviceapi.NewSocketClient(d.sock)
+	defer c.Close()
+	h, err := c.HomeKit(ctx)
+	if err != nil {
+		return doctor.Announced{}, err
+	}
+	out := doctor.Announced{Why: h.Trouble}
+	for i := range h.Bridges {
+		b := &h.Bridges[i]
+		sf := "0"
+		if !b.Paired {
+			sf = "1"
+		}
+		out.Services = append(out.Services, doctor.Service{
+			Type: homekit.ServiceType, Instance: b.Name, Port: b.Port, Identity: "id",
+			TXT: []doctor.Entry{{Key: "id", Value: b.ID}, {Key: "sf", Value: sf}, {Key: "c#"}, {Key: "s#", Value: "1"}, {Key: "pv"}, {Key: "md"}, {Key: "ci"}},
+		})
+	}
+	return out, nil
 }
 
-// ports lists the addresses that the node takes, by their keys in the configuration. Each bridge adds its own here.
+// ports lists the addresses that the node takes, by their keys in the configuration.
 func (d *patient) ports(more []DoctorPort) []doctor.Port {
 	c := &d.o.Config
 	mqtt := c.MQTT.Listen
@@ -80,6 +108,7 @@ func (d *patient) ports(more []DoctorPort) []doctor.Port {
 	var ports []doctor.Port
 	for _, p := range []struct{ key, address, optional string }{
 		{"mqtt.listen", mqtt, ""},
+		{"homekit.listen", c.HomeKit.Listen, ""},
 		{"local.listen", c.Local.Listen, "under twinbridge up the hub has the page"},
 		{"metrics.listen", c.Metrics.Listen, ""},
 	} {

@@ -105,7 +105,7 @@ func (s *side) announce(r *dnssd.Responder) error {
 	if err != nil {
 		return err
 	}
-	service, err := r.Register(dnssd.Service{Instance: s.name, Type: serviceType, Port: uint16(s.port()), TXT: txt})
+	service, err := r.Register(dnssd.Service{Instance: s.name, Type: ServiceType, Port: uint16(s.port()), TXT: txt})
 	if err != nil {
 		return fmt.Errorf("announce HomeKit bridge %d: %w", s.number, err)
 	}
@@ -113,8 +113,8 @@ func (s *side) announce(r *dnssd.Responder) error {
 	return nil
 }
 
-// serviceType is HomeKit over IP (HAP R2, 6.4).
-const serviceType = "_hap._tcp"
+// ServiceType is HomeKit over IP (HAP R2, 6.4).
+const ServiceType = "_hap._tcp"
 
 // port is the one it listens on.
 func (s *side) port() int {
