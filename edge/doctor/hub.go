@@ -116,7 +116,7 @@ func (h *Hub) look(ctx context.Context, f *Finding, address string, conf *tls.Co
 	cert := t.ConnectionState().PeerCertificates[0]
 	date, err := ask(ctx, t, u)
 	if err != nil {
-		f.see(bad, address+": "+err.Error(), "TLS comes about, and no hub answers: it may have ended this node's certificate (at the hub: twinbridge node list)")
+		f.see(bad, address+": TLS comes about, and no hub answers: "+err.Error(), "it may have ended this node's certificate; at the hub: twinbridge node list")
 		return false
 	}
 	f.see(OK, fmt.Sprintf("%s: the hub answers, its certificate is good until %s", address, day(cert.NotAfter)))

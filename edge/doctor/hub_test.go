@@ -72,7 +72,7 @@ func TestCheckHub(t *testing.T) {
 		"second address":     {stopped(), two, trusts, nil, half(up(time.Now())), want{Warn, "the hub answers", "cable"}},
 		"none of two":        {stopped(), two, trusts, nil, failing(syscall.EHOSTUNREACH), want{Fail, "none of the hub's addresses", "cable"}},
 		"no address":         {stopped(), []string{"hub"}, trusts, nil, nil, want{Fail, "no address of a hub", "hub.url"}},
-		"ends at once":       {stopped(), one, trusts, nil, scripted(t, func(c net.Conn) { tls.Server(c, server).Handshake() }), want{Fail, "EOF", "node list"}},
+		"ends at once":       {stopped(), one, trusts, nil, scripted(t, func(c net.Conn) { tls.Server(c, server).Handshake() }), want{Fail, "no hub answers", "node list"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.want.check(t, look(t, CheckHub(tt.node, Hub{
