@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"time"
 
@@ -37,7 +38,7 @@ func checks(o *Options, also DoctorOptions) []doctor.Check {
 	list := []doctor.Check{
 		doctor.CheckNode(d.node, d.sock, o.Program+" edge"+o.dataFlag()),
 		doctor.CheckServices(d.node, d.announced, doctor.MDNSProbes{
-			Browse: doctor.Browse, Dial: doctor.SystemDial, Addresses: doctor.Addresses, Listeners: doctor.Listeners,
+			Browse: doctor.Browse, Dial: doctor.SystemDial, Addresses: d.addresses, Listeners: doctor.Listeners,
 		}),
 		doctor.CheckInterfaces(doctor.Interfaces),
 		doctor.CheckConfig(o.File, also.NoConfig, also.ConfigErr),
@@ -96,6 +97,17 @@ func (d *patient) announced(ctx context.Context) (doctor.Announced, error) {
 		})
 	}
 	return out, nil
+}
+
+// addresses are those of this machine, and those that stand for it where it is announced.
+func (d *patient) addresses() ([]netip.Addr, error) {
+	list, err := doctor.Addresses()
+	for _, a := range d.o.Config.MDNS.Addresses {
+		if ip, err := netip.ParseAddr(a); err == nil { // else the configuration is refused
+			list = append(list, ip)
+		}
+	}
+	return list, err
 }
 
 // ports lists the addresses that the node takes, by their keys in the configuration.
