@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
+	"twinbridge/accessories"
 	"twinbridge/bridge/homekit"
 	"twinbridge/internal/deviceapi"
 	"twinbridge/internal/metrics"
@@ -57,7 +59,19 @@ func openHands(o *Options, twins *twin.Store, file *store.Store, loaded <-chan s
 		h.bridge, h.broken = nil, fmt.Errorf("homekit: %w", err)
 		return h, nil
 	}
-	return h, h.bridge.Listen()
+	if err := h.bridge.Listen(); err != nil {
+		return nil, o.listenError("homekit.listen", err)
+	}
+	return h, nil
+}
+
+// kindDeadline is how long a device of its kind may take to do what is wished; 0: nothing special.
+func kindDeadline(r *twin.Resolved) time.Duration {
+	a, err := accessories.Find(r)
+	if err != nil {
+		return 0
+	}
+	return a.Kind.ApplyDeadline()
 }
 
 // maxServiceName leaves room in the 63 bytes of a DNS-SD instance (RFC 6763, 4.1.1) for the number of a further bridge
@@ -207,6 +221,14 @@ func (h *homekitAPI) State() deviceapi.HomeKit {
 	return out
 }
 
+// errNoBridge is ErrNotFound in other words.
+var errNoBridge error = noBridge{}
+
+type noBridge struct{}
+
+func (noBridge) Error() string        { return "there is no such bridge" }
+func (noBridge) Is(target error) bool { return target == twin.ErrNotFound }
+
 // Reset makes a new bridge of one.
 func (h *homekitAPI) Reset(number int) error {
 	if h.bridge == nil {
@@ -214,7 +236,7 @@ func (h *homekitAPI) Reset(number int) error {
 	}
 	ok, err := h.bridge.Reset(number)
 	if !ok {
-		return fmt.Errorf("HomeKit bridge %d: %w", number, twin.ErrNotFound)
+		return fmt.Errorf("HomeKit bridge %d: %w", number, errNoBridge)
 	}
 	if err != nil {
 		return errors.Join(twin.ErrDisk, err)

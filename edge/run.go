@@ -32,7 +32,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	holder, err := devicetwin.Open(file, devicetwin.Config{Node: o.Config.Node.Name, Version: o.Version, Log: o.Log})
+	holder, err := devicetwin.Open(file, devicetwin.Config{Node: o.Config.Node.Name, Version: o.Version, Log: o.Log, Deadline: kindDeadline})
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	hands, err := openHands(&o, holder.Store, file, defs.loaded)
 	if err != nil {
-		return o.listenError("homekit.listen", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, hands.close()) }()
 	numbers, err := newMetrics(&o, holder.Store, file, bus, hub, hands)

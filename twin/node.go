@@ -53,6 +53,9 @@ type NodeConfig struct {
 	NewID  func() string // random identities
 
 	Version string // of the program, told to the hub for people
+	// Deadline gives the apply deadline of a device's kind, for devices that are told none; nil, or 0:
+	// DefaultApplyDeadline.
+	Deadline func(*Resolved) time.Duration
 }
 
 // Node is the deciding side: all twins of one edge node. Each method is one step: it takes an event and the time, and
@@ -116,6 +119,9 @@ type opening struct {
 type device struct {
 	def  *Resolved
 	prop []propState
+
+	deadline   time.Duration // of the kind of deadlineOf, the definition for which it was found; 0: none
+	deadlineOf *Resolved
 
 	presence   Presence
 	text       string

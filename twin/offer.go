@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -72,10 +73,24 @@ func (n *Node) firstOffer(d *device, w *wish) {
 		w.againAt = t + settle // a mapper that reports on change only would leave it to the apply deadline
 	}
 	if d.presence == Offline {
-		w.dueAt, w.dueLeft = 0, d.def.Policy.ApplyDeadline
+		w.dueAt, w.dueLeft = 0, n.applyDeadline(d)
 	} else {
-		w.dueAt = t + d.def.Policy.ApplyDeadline
+		w.dueAt = t + n.applyDeadline(d)
 	}
+}
+
+// applyDeadline is the device's, else its kind's, else the default (rule 2).
+func (n *Node) applyDeadline(d *device) time.Duration {
+	if told := d.def.Policy.ApplyDeadline; told != 0 {
+		return told
+	}
+	if d.deadlineOf != d.def {
+		d.deadlineOf, d.deadline = d.def, 0
+		if n.cfg.Deadline != nil {
+			d.deadline = n.cfg.Deadline(d.def)
+		}
+	}
+	return cmp.Or(d.deadline, DefaultApplyDeadline)
 }
 
 // reoffer follows an unequal report: at once, but with back-off while in trouble, and never denser than offerGap.

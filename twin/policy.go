@@ -37,7 +37,7 @@ const (
 
 // ParsePolicy reads annotations, keys without [AnnotationPrefix]. Unknown keys are errors that name the nearest one.
 func ParsePolicy(notes map[string]string) (Policy, error) {
-	p := Policy{Settle: DefaultSettle, ApplyDeadline: DefaultApplyDeadline, Expose: []string{"homekit", "matter"}}
+	p := Policy{Settle: DefaultSettle, Expose: []string{"homekit", "matter"}}
 	keys := make([]string, 0, len(notes))
 	for k := range notes {
 		keys = append(keys, k)

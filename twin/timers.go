@@ -131,7 +131,7 @@ func (n *Node) deadline(d *device, w *wish) {
 			return
 		}
 	}
-	n.troubled(d, w, fmt.Sprintf("the device has not shown it within %s", d.def.Policy.ApplyDeadline))
+	n.troubled(d, w, fmt.Sprintf("the device has not shown it within %s", n.applyDeadline(d)))
 }
 
 func (w *wish) done() bool {

@@ -33,6 +33,10 @@ type device struct {
 func newDevice(store *twin.Store, def *twin.Resolved) (*device, string) {
 	what, err := accessories.Find(def)
 	if err != nil {
+		var field *twin.FieldError
+		if errors.As(err, &field) {
+			err = field // without the name, which whoever tells the reason says
+		}
 		return nil, err.Error()
 	}
 	d := &device{store: store, name: def.Name, what: what, def: def}

@@ -132,7 +132,7 @@ func thermostat(a *accessories.Accessory) part {
 		}
 		mode = level("target-mode", modes, accessories.Mode)
 	}
-	return part{key: "thermostat", service: service.TypeThermostat, points: []point{
+	p := part{key: "thermostat", service: service.TypeThermostat, points: []point{
 		{key: "mode", char: from(characteristic.NewCurrentHeatingCoolingState().C), show: func(s *accessories.Traits) database.Value {
 			return database.Int(doing(s, measured))
 		}},
@@ -142,6 +142,10 @@ func thermostat(a *accessories.Accessory) part {
 		// Degrees Celsius: there is no display here whose unit somebody could choose.
 		reads(always("unit", from(characteristic.NewTemperatureDisplayUnits().C), database.Int(0))),
 	}}
+	if a.Has(accessories.Humidity) {
+		p.points = append(p.points, reads(level("humidity", from(characteristic.NewCurrentRelativeHumidity().C), accessories.Humidity)))
+	}
+	return p
 }
 
 // Range of thermometers, in degrees Celsius; the catalogue begins at 0, which would hide the frost.

@@ -72,6 +72,9 @@ func (a *app) withNode(ctx context.Context, f func(context.Context, *deviceapi.C
 	if errors.As(err, &p) && p.Status == http.StatusNotFound && strings.Contains(p.Detail, "no such path") {
 		return fmt.Errorf("the node has no HomeKit bridge: homekit.listen is empty in its configuration")
 	}
+	if p != nil {
+		return err
+	}
 	return a.advise(err, "an edge with: "+a.called+" edge")
 }
 

@@ -32,6 +32,8 @@ type Config struct {
 	// Version is that of the program, which the hub shows to people.
 	Version string
 	Log     *slog.Logger // nil: silence
+	// Deadline gives the apply deadline of a device's kind; see [twin.NodeConfig].
+	Deadline func(*twin.Resolved) time.Duration
 	// Clock is the time of the twin; nil: the system's. It must keep pace with the system's, which runs the timers.
 	Clock twin.Clock
 	// LazyDelay is how long an observation may wait for the disk; 0: 5 s.
@@ -73,7 +75,7 @@ func Open(file File, cfg Config) (*Holder, error) {
 	for i, r := range stored {
 		records[i] = twin.Record{Key: r.Key, Data: r.Data}
 	}
-	node, err := twin.OpenNode(twin.NodeConfig{Name: cfg.Node, FileID: file.ID().String(), NewID: rand.Text, Version: cfg.Version}, records)
+	node, err := twin.OpenNode(twin.NodeConfig{Name: cfg.Node, FileID: file.ID().String(), NewID: rand.Text, Version: cfg.Version, Deadline: cfg.Deadline}, records)
 	if err != nil {
 		return nil, fmt.Errorf("open twins: %w", err)
 	}

@@ -31,7 +31,10 @@ func (b *bench) folderFor(config string, manifests map[string]string) (string, e
 	if err := os.MkdirAll(devices, 0o700); err != nil {
 		return "", err
 	}
-	text := "node:\n  name: " + nodeName + "\nhomekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: 127.0.0.1:0\n" + config
+	text := "node:\n  name: " + nodeName + "\nlocal:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: 127.0.0.1:0\n" + config
+	if !strings.Contains(config, "homekit:") {
+		text += "homekit:\n  listen: 127.0.0.1:0\n"
+	}
 	if err := os.WriteFile(filepath.Join(data, "twinbridge.yaml"), []byte(text), 0o600); err != nil {
 		return "", err
 	}
