@@ -71,11 +71,11 @@ func hapEdgeSays(ctx context.Context, h *hapHost) error {
 	if err != nil {
 		return fmt.Errorf("pair homekit: %w: %s", err, stderrOf(err))
 	}
-	var says struct{ Code, Name string }
-	if err := json.Unmarshal(text, &says); err != nil {
+	var says struct{ Bridges []struct{ Code, Name string } }
+	if err := json.Unmarshal(text, &says); err != nil || len(says.Bridges) != 1 {
 		return fmt.Errorf("pair homekit printed %.200q: %w", text, err)
 	}
-	h.code, h.name = says.Code, says.Name
+	h.code, h.name = says.Bridges[0].Code, says.Bridges[0].Name
 	return nil
 }
 
