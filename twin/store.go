@@ -127,6 +127,36 @@ func (s *Store) Ask(n Name, w Wish) (v WishView, err error) {
 	return v, err
 }
 
+// Asking is a wish that is made of a device as it is at that moment.
+type Asking struct {
+	Device Name
+	// Wish makes the wish; an error means that there is none. It must not use the store.
+	Wish func(*View) (Wish, error)
+
+	View View  // the device afterwards
+	Err  error // of Wish, or as Ask gives it
+}
+
+// AskAll hands in wishes of the house for several devices in one step: each is accepted or refused by itself, and nobody
+// is told of the first before the last is in.
+func (s *Store) AskAll(asks []Asking) {
+	s.step(func(now Now) {
+		for i := range asks {
+			a := &asks[i]
+			if a.View, a.Err = s.node.View(now, a.Device); a.Err != nil {
+				continue
+			}
+			var w Wish
+			if w, a.Err = a.Wish(&a.View); a.Err != nil {
+				continue
+			}
+			if _, a.Err = s.node.Ask(now, a.Device, w); a.Err == nil {
+				a.View, a.Err = s.node.View(now, a.Device)
+			}
+		}
+	})
+}
+
 // Report takes what a mapper says; see [Node.Report].
 func (s *Store) Report(n Name, r Report) (unknown []string, err error) {
 	s.step(func(now Now) { unknown, err = s.node.Report(now, n, r) })

@@ -67,7 +67,7 @@ func Open(c Config, twins *twin.Store, file *store.Store) (*Bridge, error) {
 	}
 	b := &Bridge{cfg: c, store: twins, ids: ids, blinker: newBlinker(), log: c.Log, devices: map[twin.Name]*device{}, hidden: map[twin.Name]string{}}
 	for n := 1; n <= c.Bridges; n++ {
-		s, err := openSide(n, c, newNotebook(file, n), c.Log)
+		s, err := openSide(n, c, twins, newNotebook(file, n), b.blinker)
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +211,6 @@ func (b *Bridge) rebuild() error {
 				hidden[n] = reason
 				continue
 			}
-			fresh.blink = b.blinker.start
 			d = fresh
 		}
 		devices[n] = d
@@ -237,7 +236,7 @@ func (b *Bridge) rebuild() error {
 // fillSide shows the devices of one bridge.
 func (b *Bridge) fillSide(s *side, devices map[twin.Name]*device, given map[twin.Name]*known) error {
 	set := []database.Accessory{s.itself(b.cfg.Version)}
-	var mine []*device
+	mine := map[uint64]*device{}
 	for _, n := range slices.SortedFunc(maps.Keys(devices), twin.Name.Compare) {
 		k, d := given[n], devices[n]
 		if k.Bridge != s.number {
@@ -250,9 +249,9 @@ func (b *Bridge) fillSide(s *side, devices map[twin.Name]*device, given map[twin
 		d.mu.Lock()
 		set = append(set, d.accessory(k.clone(), &v))
 		d.mu.Unlock()
-		mine = append(mine, d)
+		mine[d.aid] = d
 	}
-	if err := s.show(set); err != nil {
+	if err := s.show(set, mine); err != nil {
 		return err
 	}
 	for _, d := range mine {

@@ -3,17 +3,13 @@ package homekit
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"twinbridge/accessories"
 	"twinbridge/bridge/homekit/database"
 	"twinbridge/twin"
 )
 
-// pressFor is how long a wish of a controller may take to be applied (rule 2).
-const pressFor = 30 * time.Second
-
-// device is a twin as an accessory. It owns the accessory in the database.
+// device is a twin as an accessory.
 type device struct {
 	store *twin.Store
 	name  twin.Name
@@ -21,8 +17,6 @@ type device struct {
 	def   *twin.Resolved // that the accessory was made of
 	aid   uint64
 	parts []part
-	blink func(*device) // carries out Identify
-
 	// mu orders reading the twin and showing it: else an older state could be shown after a newer one.
 	mu     sync.Mutex
 	db     *database.Database
@@ -65,7 +59,7 @@ func (d *device) keys() []string {
 // accessory gives the accessory under the ids that the name was given, as the twin is now.
 func (d *device) accessory(k *known, v *twin.View) database.Accessory {
 	d.aid = k.AID
-	a := database.Accessory{AID: k.AID, Owner: d, Services: []database.Service{aboutDevice(d.def).service(k.iid)}}
+	a := database.Accessory{AID: k.AID, Services: []database.Service{aboutDevice(d.def).service(k.iid)}}
 	traits := d.what.ReadLike(v, &d.wished)
 	for i := range d.parts {
 		p := &d.parts[i]
@@ -112,80 +106,6 @@ func (d *device) show(v *twin.View, by *database.Client) {
 	d.db.Set(d.aid, by, updates...)
 }
 
-// identifyIID is the instance id of Identify in every accessory; see infoKeys.
-const identifyIID = 2
-
-// Write makes one wish of what a controller writes to the accessory (rule 2: a press). It is answered when the wish is
-// accepted.
-func (d *device) Write(by *database.Client, writes []database.Write, status []database.Status) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	v, err := d.store.Device(d.name)
-	if err != nil {
-		fill(status, database.ResourceDoesNotExist)
-		return
-	}
-	if v.Presence == twin.Offline {
-		fill(status, database.ServiceCommunicationFailure)
-		return
-	}
-	var wished accessories.Traits
-	for i, w := range writes {
-		if w.IID == identifyIID {
-			if w.Value.Bool() {
-				d.blink(d)
-			}
-			continue
-		}
-		q := d.point(w.IID)
-		if q == nil || q.wish == nil {
-			status[i] = database.ReadOnly
-			continue
-		}
-		q.wish(w.Value, &wished)
-	}
-	if wished.Empty() {
-		return
-	}
-	if st := d.ask(by.About(), &v, wished); st != database.Success {
-		for i, w := range writes {
-			if w.IID != identifyIID && status[i] == database.Success {
-				status[i] = st
-			}
-		}
-		return
-	}
-	for _, t := range d.what.Traits() {
-		if x, ok := wished.Get(t); ok {
-			d.wished.Set(t, x)
-		}
-	}
-	if v, err := d.store.Device(d.name); err == nil {
-		d.show(&v, by)
-	}
-}
-
-// ask hands the wish in.
-func (d *device) ask(asker string, v *twin.View, wished accessories.Traits) database.Status {
-	values, err := d.what.Wish(v, wished)
-	if err == nil {
-		_, err = d.store.Ask(d.name, twin.Wish{ID: d.store.NewID(), Asker: asker, Origin: twin.FromHomeKit, Values: values, ValidFor: pressFor})
-	}
-	var field *twin.FieldError
-	switch {
-	case err == nil:
-		return database.Success
-	case errors.As(err, &field):
-		return database.InvalidValueInRequest
-	case errors.Is(err, twin.ErrNotFound):
-		return database.ResourceDoesNotExist
-	}
-	if now, e := d.store.Device(d.name); e == nil && now.Presence == twin.Offline {
-		return database.ServiceCommunicationFailure
-	}
-	return database.OutOfResource // too many wishes of it are pending
-}
-
 func (d *device) point(iid uint64) *point {
 	for i := range d.parts {
 		for j := range d.parts[i].points {
@@ -195,10 +115,4 @@ func (d *device) point(iid uint64) *point {
 		}
 	}
 	return nil
-}
-
-func fill(status []database.Status, with database.Status) {
-	for i := range status {
-		status[i] = with
-	}
 }

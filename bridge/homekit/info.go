@@ -94,7 +94,7 @@ var infoKeys = []string{"info", "info/identify", "info/manufacturer", "info/mode
 
 // bridgeAccessory is the bridge itself. Its instance ids are the places in infoKeys and, after them, the protocol
 // information: they never change.
-func bridgeAccessory(a about, owner database.Owner) database.Accessory {
+func bridgeAccessory(a about) database.Accessory {
 	next := map[string]uint64{}
 	for i, k := range append(infoKeys[:len(infoKeys):len(infoKeys)], "protocol", "protocol/version") {
 		next[k] = uint64(i + 1)
@@ -102,7 +102,7 @@ func bridgeAccessory(a about, owner database.Owner) database.Accessory {
 	id := func(key string) uint64 { return next[key] }
 	version := fixed(characteristic.NewVersion().C, protocolVersion)
 	version.IID = id("protocol/version")
-	return database.Accessory{AID: 1, Owner: owner, Services: []database.Service{
+	return database.Accessory{AID: 1, Services: []database.Service{
 		a.service(id),
 		{IID: id("protocol"), Type: service.TypeProtocolInformation, Characteristics: []database.Characteristic{version}},
 	}}

@@ -13,6 +13,7 @@ import (
 	"twinbridge/bridge/homekit/session"
 	"twinbridge/pairing/dnssd"
 	"twinbridge/pairing/setup"
+	"twinbridge/twin"
 )
 
 // side is one bridge: an accessory server with an identity, a port and pairings of its own.
@@ -26,25 +27,31 @@ type side struct {
 	server *session.Server
 	log    *slog.Logger
 
+	twins   *twin.Store
+	blinker *blinker
+
 	mu      sync.Mutex
 	who     identity
 	config  config
 	service *dnssd.Registration // nil: not announced
 	peers   map[*peer]struct{}
-	devices int
+	devices map[uint64]*device // by accessory id
 }
 
 // openSide takes up where the bridge of that number was. It shows nothing but itself yet.
-func openSide(number int, c Config, notes notebook, log *slog.Logger) (*side, error) {
+func openSide(number int, c Config, twins *twin.Store, notes notebook, b *blinker) (*side, error) {
 	st, err := notes.open()
 	if err != nil {
 		return nil, err
 	}
-	s := &side{number: number, begun: time.Now(), name: c.Name, notes: notes, log: log.With("bridge", number), who: st.identity, config: st.config, peers: map[*peer]struct{}{}}
+	s := &side{
+		number: number, begun: time.Now(), name: c.Name, notes: notes, log: c.Log.With("bridge", number), twins: twins, blinker: b,
+		who: st.identity, config: st.config, peers: map[*peer]struct{}{},
+	}
 	if number > 1 {
 		s.name = fmt.Sprintf("%s %d", c.Name, number)
 	}
-	if s.db, err = database.New([]database.Accessory{s.itself(c.Version)}, func() time.Duration { return time.Since(s.begun) }); err != nil {
+	if s.db, err = database.New([]database.Accessory{s.itself(c.Version)}, s, func() time.Duration { return time.Since(s.begun) }); err != nil {
 		return nil, err
 	}
 	s.pairer, err = pair.New(pair.Config{Identity: st.identity.paired(), Pairings: st.pairings, Failures: st.failures, Keeper: notes, Log: s.log})
@@ -59,26 +66,21 @@ func openSide(number int, c Config, notes notebook, log *slog.Logger) (*side, er
 func (s *side) itself(version string) database.Accessory {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return bridgeAccessory(about{name: clean(s.name, maker), manufacturer: maker, model: model, serial: s.who.ID, firmware: firmware(version)}, s)
+	return bridgeAccessory(about{name: clean(s.name, maker), manufacturer: maker, model: model, serial: s.who.ID, firmware: firmware(version)})
 }
 
 // model is the bridge's model, in the accessory information and in the key md of the TXT record.
 const model = "twinbridge"
 
-// Write takes Identify of the bridge itself, which has nothing to blink with.
-func (s *side) Write(by *database.Client, writes []database.Write, status []database.Status) {
-	s.log.Info("HomeKit: somebody looks for this bridge", "controller", by.About())
-}
-
 // show puts these accessories beside the bridge. A structure that controllers do not know yet gets another
 // configuration number, which is durable before it is announced.
-func (s *side) show(accessories []database.Accessory) error {
+func (s *side) show(accessories []database.Accessory, devices map[uint64]*device) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.db.Replace(accessories); err != nil {
 		return err
 	}
-	s.devices = len(accessories) - 1
+	s.devices = devices
 	if hash := s.db.Hash(); hash != s.config.Hash {
 		next := s.config.next(hash)
 		if s.config.Hash == "" {

@@ -70,7 +70,7 @@ func (s *side) state() SideState {
 	}
 	open := map[string]int{}
 	s.mu.Lock()
-	st.ID, st.Devices, st.Config = s.who.ID, s.devices, s.config.Number
+	st.ID, st.Devices, st.Config = s.who.ID, len(s.devices), s.config.Number
 	if s.service != nil {
 		st.Name = s.service.Name()
 		select {

@@ -20,9 +20,9 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkAccessories(b *testing.B) {
 	set := []Accessory{{AID: 1, Services: []Service{info("Bridge")}}}
 	for i := range 149 {
-		set = append(set, bulb(uint64(i+2), nil))
+		set = append(set, bulb(uint64(i+2)))
 	}
-	d, err := New(set, func() time.Duration { return 0 })
+	d, err := New(set, nil, func() time.Duration { return 0 })
 	if err != nil {
 		b.Fatal(err)
 	}

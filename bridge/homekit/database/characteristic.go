@@ -107,19 +107,18 @@ type Service struct {
 type Accessory struct {
 	AID      uint64
 	Services []Service
-	Owner    Owner // is handed what is written; nil: nothing of it can be written
 }
 
 // Write is a value for a characteristic, of its format and within its range.
 type Write struct {
-	IID   uint64
-	Value Value
+	AID, IID uint64
+	Value    Value
 }
 
-// Owner is who stands behind an accessory.
-type Owner interface {
-	// Write takes what one request of a controller writes to the accessory, in the order of the request, and sets status
-	// of each. It does not wait for a device. What it makes the accessory show it tells with [Database.Set], naming by.
+// Writer is who stands behind the accessories.
+type Writer interface {
+	// Write takes all that one request of a controller writes, in its order, and sets status of each. It does not wait for
+	// a device. What it makes accessories show it tells with [Database.Set], naming by.
 	Write(by *Client, writes []Write, status []Status)
 }
 

@@ -11,7 +11,8 @@ import (
 
 // Database holds the accessories of one bridge. Its methods may be called by several goroutines at once.
 type Database struct {
-	now func() time.Duration
+	now    func() time.Duration
+	writer Writer
 
 	mu      sync.Mutex
 	order   []*accessory // by aid
@@ -38,9 +39,9 @@ type slot struct {
 	ears   []*Client
 }
 
-// New makes a database. now tells monotonic time, for timed writes.
-func New(accessories []Accessory, now func() time.Duration) (*Database, error) {
-	d := &Database{now: now, byAID: map[uint64]*accessory{}, clients: map[*Client]struct{}{}}
+// New makes a database. writer is handed what controllers write; now tells monotonic time, for timed writes.
+func New(accessories []Accessory, writer Writer, now func() time.Duration) (*Database, error) {
+	d := &Database{now: now, writer: writer, byAID: map[uint64]*accessory{}, clients: map[*Client]struct{}{}}
 	return d, d.Replace(accessories)
 }
 

@@ -13,24 +13,31 @@ import (
 
 // lamp takes whatever is written and shows it at once.
 type lamp struct {
-	d      *Database
 	aid    uint64
-	mu     sync.Mutex
-	writes []string
+	writes []string // one for each request
 	refuse Status
 }
 
-func (l *lamp) Write(by *Client, writes []Write, status []Status) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var told []string
+// Write hands each lamp its own.
+func (h *house) Write(by *Client, writes []Write, status []Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	told := map[*lamp][]string{}
 	for i, w := range writes {
-		told = append(told, fmt.Sprintf("%s:%d=%s", by.About(), w.IID, w.Value))
-		if status[i] = l.refuse; l.refuse == Success {
-			l.d.Set(l.aid, by, Update{IID: w.IID, Value: w.Value})
+		status[i] = ServiceCommunicationFailure
+		for _, l := range h.lamps {
+			if l.aid != w.AID {
+				continue
+			}
+			told[l] = append(told[l], fmt.Sprintf("%s:%d=%s", by.About(), w.IID, w.Value))
+			if status[i] = l.refuse; l.refuse == Success {
+				h.Set(l.aid, by, Update{IID: w.IID, Value: w.Value})
+			}
 		}
 	}
-	l.writes = append(l.writes, strings.Join(told, " "))
+	for l, texts := range told {
+		l.writes = append(l.writes, strings.Join(texts, " "))
+	}
 }
 
 func ptr(f float64) *float64 { return &f }
@@ -42,8 +49,8 @@ func info(name string) Service {
 	}}
 }
 
-func bulb(aid uint64, owner Owner) Accessory {
-	return Accessory{AID: aid, Owner: owner, Services: []Service{info("Lamp"), {IID: 8, Type: "43", Primary: true, Characteristics: []Characteristic{
+func bulb(aid uint64) Accessory {
+	return Accessory{AID: aid, Services: []Service{info("Lamp"), {IID: 8, Type: "43", Primary: true, Characteristics: []Characteristic{
 		{IID: 9, Type: "25", Format: FormatBool, Perms: PairedRead | PairedWrite | Events},
 		{IID: 10, Type: "8", Format: FormatInt, Perms: PairedRead | PairedWrite | Events, Unit: "percentage", Min: ptr(0), Max: ptr(100), Step: ptr(1), Value: Int(7)},
 		{IID: 11, Type: "13", Format: FormatFloat, Perms: PairedRead | PairedWrite | Events, Unit: "arcdegrees", Min: ptr(0), Max: ptr(360)},
@@ -57,17 +64,18 @@ func bulb(aid uint64, owner Owner) Accessory {
 type house struct {
 	*Database
 	now   time.Duration
+	mu    sync.Mutex
 	lamps [2]*lamp
 }
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{now: time.Second, lamps: [2]*lamp{{aid: 2}, {aid: 3}}}
-	d, err := New([]Accessory{bulb(3, h.lamps[1]), {AID: 1, Services: []Service{info("Bridge")}}, bulb(2, h.lamps[0])}, func() time.Duration { return h.now })
+	d, err := New([]Accessory{bulb(3), {AID: 1, Services: []Service{info("Bridge")}}, bulb(2)}, h, func() time.Duration { return h.now })
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Database, h.lamps[0].d, h.lamps[1].d = d, d, d
+	h.Database = d
 	return h
 }
 
@@ -338,11 +346,11 @@ func TestReplace(t *testing.T) {
 	c, told := h.client("a")
 	c.Write([]byte(`{"characteristics":[{"aid":2,"iid":9,"ev":true},{"aid":3,"iid":9,"ev":true}]}`))
 	before := h.Hash()
-	shuffled := bulb(2, h.lamps[0])
+	shuffled := bulb(2)
 	slices.Reverse(shuffled.Services[1].Characteristics)
 	slices.Reverse(shuffled.Services)
 	shuffled.Services[0].Characteristics[5].Value = Bool(true) // on, by now
-	if err := h.Replace([]Accessory{shuffled, {AID: 1, Services: []Service{info("Bridge")}}, bulb(3, h.lamps[1])}); err != nil {
+	if err := h.Replace([]Accessory{shuffled, {AID: 1, Services: []Service{info("Bridge")}}, bulb(3)}); err != nil {
 		t.Fatal(err)
 	}
 	if h.Hash() != before {
@@ -351,7 +359,7 @@ func TestReplace(t *testing.T) {
 	if got := string(c.Event()); got != `{"characteristics":[{"aid":2,"iid":9,"value":true}]}` || *told != 1 {
 		t.Errorf("event %s, told %d times", got, *told)
 	}
-	if err := h.Replace([]Accessory{{AID: 1, Services: []Service{info("Bridge")}}, bulb(2, h.lamps[0])}); err != nil {
+	if err := h.Replace([]Accessory{{AID: 1, Services: []Service{info("Bridge")}}, bulb(2)}); err != nil {
 		t.Fatal(err)
 	}
 	if h.Hash() == before {
@@ -368,16 +376,16 @@ func TestReplace(t *testing.T) {
 	}
 
 	bad := map[string][]Accessory{
-		"no bridge":        {bulb(2, nil)},
-		"id twice":         {{AID: 1, Services: []Service{info("x")}}, bulb(2, nil), bulb(2, nil)},
-		"id zero":          {{AID: 1, Services: []Service{info("x")}}, bulb(0, nil)},
+		"no bridge":        {bulb(2)},
+		"id twice":         {{AID: 1, Services: []Service{info("x")}}, bulb(2), bulb(2)},
+		"id zero":          {{AID: 1, Services: []Service{info("x")}}, bulb(0)},
 		"no information":   {{AID: 1}},
 		"instance twice":   {{AID: 1, Services: []Service{info("x"), {IID: 3, Type: "43"}}}},
 		"value of no type": {{AID: 1, Services: []Service{info("x"), {IID: 8, Type: "43", Characteristics: []Characteristic{{IID: 9, Type: "25", Format: FormatBool, Value: Int(1)}}}}}},
 		"too many":         {{AID: 1, Services: []Service{info("x")}}},
 	}
 	for i := range MaxAccessories {
-		bad["too many"] = append(bad["too many"], bulb(uint64(i+2), nil))
+		bad["too many"] = append(bad["too many"], bulb(uint64(i+2)))
 	}
 	for name, set := range bad {
 		if err := h.Replace(set); err == nil {
@@ -428,7 +436,7 @@ func TestTogether(t *testing.T) {
 				h.Set(3, c, Update{IID: 9, Value: Bool(j%2 == 0)})
 				c.Event()
 				if i == 0 && j%50 == 0 {
-					if err := h.Replace([]Accessory{{AID: 1, Services: []Service{info("Bridge")}}, bulb(2, h.lamps[0]), bulb(3, h.lamps[1])}); err != nil {
+					if err := h.Replace([]Accessory{{AID: 1, Services: []Service{info("Bridge")}}, bulb(2), bulb(3)}); err != nil {
 						t.Error(err)
 					}
 				}

@@ -3,7 +3,7 @@
 //
 // It answers the requests of /accessories, /characteristics and /prepare, body in, status and body out. It knows neither
 // sockets nor what stands behind an accessory: whoever owns one sets its values with [Database.Set] and is handed what
-// controllers write through [Owner].
+// controllers write as a [Writer].
 //
 // What a controller reads is always in memory, so no read waits for a device. The structure is encoded once, when it is
 // given; the body of /accessories is put together again only after a value has changed. Each connection has a [Client],

@@ -3,7 +3,6 @@ package database
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -57,37 +56,22 @@ func (c *Client) Write(body []byte) (status int, answer []byte) {
 	results := make([]Status, len(p.Characteristics))
 	c.begin()
 	defer c.done()
-	for _, o := range c.take(p, results) {
-		if o.owner == nil {
-			for _, at := range o.at {
-				results[at] = ServiceCommunicationFailure
-			}
-			continue
-		}
-		status := make([]Status, len(o.writes))
-		o.owner.Write(c, o.writes, status)
-		for i, at := range o.at {
-			results[at] = status[i]
+	if writes, at := c.take(p, results); len(writes) > 0 {
+		status := make([]Status, len(writes))
+		c.d.writer.Write(c, writes, status)
+		for i := range status {
+			results[at[i]] = status[i]
 		}
 	}
 	return c.answer(p, results)
 }
 
-// owned is what of a request is for one accessory.
-type owned struct {
-	owner  Owner
-	aid    uint64
-	writes []Write
-	at     []int // where they stand in the request
-}
-
-// take checks each characteristic, changes subscriptions, and sorts what is to be written by accessory.
-func (c *Client) take(p put, results []Status) []owned {
+// take checks each characteristic, changes subscriptions, and gives what is to be written, with the places in the request.
+func (c *Client) take(p put, results []Status) (writes []Write, at []int) {
 	d := c.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	timed, ok := c.timed(p.PID)
-	var out []owned
 	for i := range p.Characteristics {
 		w := &p.Characteristics[i]
 		a := d.byAID[*w.AID]
@@ -120,17 +104,11 @@ func (c *Client) take(p put, results []Status) []owned {
 		case s.Perms&TimedWrite != 0 && !timed:
 			st = InvalidValueInRequest
 		}
-		if results[i] = st; st != Success {
-			continue
+		if results[i] = st; st == Success {
+			writes, at = append(writes, Write{a.AID, s.IID, v}), append(at, i)
 		}
-		n := slices.IndexFunc(out, func(o owned) bool { return o.aid == a.AID })
-		if n < 0 {
-			n, out = len(out), append(out, owned{owner: a.Owner, aid: a.AID})
-		}
-		o := &out[n]
-		o.writes, o.at = append(o.writes, Write{s.IID, v}), append(o.at, i)
 	}
-	return out
+	return writes, at
 }
 
 // answer puts the results together.
