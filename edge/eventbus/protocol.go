@@ -45,6 +45,8 @@ type protocol struct {
 	lost    map[twin.Name]bool    // devices that are to be told again
 	anew    bool                  // all of them are to be announced again
 	again   chan struct{}         // a token when one of these was set
+	hurried map[twin.Name]bool    // devices whose delta follows another one too closely
+	hurry   chan struct{}         // a token when one came among them
 }
 
 // device is what was told of a device. Its lock is held while something about the device is taken or told.
@@ -59,6 +61,8 @@ type device struct {
 	owner    *peer // who last reported or said a state (rule 5)
 	offerSeq uint64
 	props    []known
+	wish     string    // whose value stood in the last delta
+	handedAt time.Time // when that was
 }
 
 func newProtocol(store *twin.Store, out publisher, stats *counters, log *slog.Logger) *protocol {
@@ -66,6 +70,7 @@ func newProtocol(store *twin.Store, out publisher, stats *counters, log *slog.Lo
 		store: store, out: out, log: log, stats: stats, now: time.Now,
 		answers: make(chan answer, maxAnswers),
 		devices: map[twin.Name]*device{}, lost: map[twin.Name]bool{}, again: make(chan struct{}, 1),
+		hurried: map[twin.Name]bool{}, hurry: make(chan struct{}, 1),
 	}
 }
 

@@ -41,7 +41,7 @@ func (p *protocol) tell(d *device, v *twin.View, event string) {
 			return doc.Encode()
 		})
 	}
-	if v.OfferSeq == d.offerSeq {
+	if v.OfferSeq == d.offerSeq || p.hurries(d) {
 		return
 	}
 	d.offerSeq = v.OfferSeq
@@ -53,6 +53,7 @@ func (p *protocol) tell(d *device, v *twin.View, event string) {
 		}
 		m.Twins = append(m.Twins, d.twin(pv, now))
 		if pv.Offered {
+			d.wish, d.handedAt = pv.Wish, p.now()
 			m.Wanted = append(m.Wanted, topic.Wanted{Name: pv.Def.Name, Value: pv.Expected.Text()})
 		}
 	}

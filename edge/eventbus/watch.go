@@ -3,6 +3,7 @@ package eventbus
 import (
 	"context"
 	"errors"
+	"time"
 
 	"twinbridge/edge/eventbus/topic"
 	"twinbridge/twin"
@@ -15,10 +16,17 @@ const maxAnswers = 1024
 func (p *protocol) watch(ctx context.Context) {
 	w := p.store.Watch()
 	defer w.Close()
+	gap := time.NewTimer(deltaGap)
+	gap.Stop()
+	defer gap.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-p.hurry:
+			gap.Reset(deltaGap)
+		case <-gap.C:
+			p.slowDown()
 		case <-w.C():
 			p.round(ctx, w.Take())
 		case <-p.again:
