@@ -56,15 +56,16 @@ HOME_VENV   := $(CACHE)/aiohomekit/$(shell cksum < $(HOME_NEEDS) | cut -d' ' -f1
 PEER_NEEDS  := test/bench/peers/requirements.txt
 PEERS       := $(CACHE)/hap-python/$(shell cksum < $(PEER_NEEDS) | cut -d' ' -f1)
 
-# What `make test` leaves to `make test-long`: faults planted by building dozens of programs, and pages of a thousand cards.
-SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|TestHubMany)$$')
+# What `make test` leaves to `make test-long`: faults planted by building dozens of programs, pages of a thousand cards, and
+# what foreign controllers find at a bridge that others wrote.
+SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|TestHubMany|TestHAPNodeJS)$$')
 
 ##@ The two that matter
 
 run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
 	./bin/twinbridge up --data $(DATA) --demo
 
-test: unit sim e2e chaos api page test-gpio ## All tests: unit (race detector), simulation, end to end, kills under load, REST by schemathesis, the page in a browser, emulated board
+test: unit sim e2e chaos api page homekit mdns test-gpio ## All tests: unit (race detector), simulation, end to end, kills under load, REST by schemathesis, the page in a browser, HomeKit controllers, mDNS beside Avahi, emulated board
 
 ##@ Building
 
@@ -121,11 +122,21 @@ page: go ## The page for the browser, in Chromium; installs chromium, nodejs, np
 # network namespace.
 homekit: go $(HOME_VENV)/ok ## The HomeKit bridge, driven by hap-controller and aiohomekit; installs avahi-daemon, avahi-utils, iproute2, nodejs, npm, python3-venv, makes a venv
 	@if tools/need "tests with HomeKit controllers" $(NEED_HOME) && npm ci --prefix test/homekit --ignore-scripts --no-audit --no-fund --silent; then \
-		AIOHOMEKIT=$(HOME_VENV) go test -p 1 -timeout 15m -count 1 -v $(HOMEKIT); \
+		AIOHOMEKIT=$(HOME_VENV) go test -p 1 -timeout 15m -count 1 $(SHORT) -v $(HOMEKIT); \
 	elif [ "$$CI" = true ]; then \
 		exit 1; \
 	else \
 		echo "homekit: left out, see above" >&2; \
+	fi
+
+# As root only. What takes longer, links that come and go and floods among it, is for LONG.
+mdns: go ## What we announce, as Avahi, zeroconf and a client by hand see it on networks of the tests' own; installs avahi-daemon, avahi-utils, iproute2
+	@if tools/need "tests of what is announced" $(NEED_NET) $(NEED_MDNS) avahi-browse=avahi-utils; then \
+		go test -p 1 -timeout 15m -count 1 $(if $(LONG),,-run '^(TestFound|TestConflict|TestDetails)$$') ./test/dnssd; \
+	elif [ "$$CI" = true ]; then \
+		exit 1; \
+	else \
+		echo "mdns: left out, see above" >&2; \
 	fi
 
 $(HOME_VENV)/ok: $(HOME_NEEDS)
@@ -154,6 +165,8 @@ test-long: ## Everything of `make test` and more of it: 20,000 seeds, 2,000 loop
 	$(MAKE) chaos
 	$(MAKE) api
 	$(MAKE) page
+	$(MAKE) homekit
+	$(MAKE) mdns
 	$(MAKE) test-gpio
 	$(MAKE) fuzz
 
@@ -209,4 +222,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e chaos api page homekit test-gpio test-long fuzz bench bench-peers lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e chaos api page homekit mdns test-gpio test-long fuzz bench bench-peers lint fmt vuln go help
