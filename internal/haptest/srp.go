@@ -95,3 +95,12 @@ func (s *srp) check(proof []byte) error {
 	}
 	return nil
 }
+
+// Modulus is the prime N of the group, for who sends multiples of it.
+func Modulus() *big.Int {
+	n, _ := new(big.Int).SetString(groupHex, 16)
+	return n
+}
+
+// Digest is SHA-512 over parts, which proofs are made of.
+func Digest(parts ...[]byte) []byte { return digest(parts...) }

@@ -21,7 +21,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -101,45 +100,10 @@ func (h *hub) works(t *testing.T, when string) {
 	h.next = map[string]string{"ON": "OFF", "OFF": "ON"}[h.next]
 }
 
-// memory is what the hub's process holds, in bytes.
-func (h *hub) memory() int {
-	h.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", h.Hub.PID()))
-	if err != nil {
-		h.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	kib, err := strconv.Atoi(strings.Fields(rest)[0])
-	if err != nil {
-		h.Fatal(err)
-	}
-	return kib << 10
-}
-
 // bounded does something and makes sure that the hub does not grow by more than so many bytes meanwhile.
 func (h *hub) bounded(t *testing.T, most int, do func()) {
 	t.Helper()
-	before, peak := h.memory(), 0
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for ctx.Err() == nil {
-			peak = max(peak, h.memory())
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-			}
-		}
-	})
-	do()
-	cancel()
-	wg.Wait()
-	t.Logf("the hub held %d MiB before, %d MiB at most", before>>20, peak>>20)
-	if peak-before > most {
-		t.Errorf("the hub grew by %d MiB, at most %d are allowed", (peak-before)>>20, most>>20)
-	}
+	bounded(t, "the hub", h.Hub.PID(), most, do)
 }
 
 func (h *hub) join(t *testing.T, token string) (*enroll.Member, error) {
