@@ -166,6 +166,29 @@ func TestHomeKitJSON(t *testing.T) {
 		t.Errorf("a good one and a bad one: %d %s %v", m.Status, m.Body, err)
 	}
 	h.shows(t, "OFF")
+	// The same twice in one request: the later one is what is wanted.
+	for _, want := range []string{"ON", "OFF"} {
+		last := fmt.Sprint(want == "ON")
+		twice := []haptest.Write{haptest.Set(on, fmt.Sprint(want != "ON")), haptest.Set(on, last)}
+		if told, err := c.Put(t.Context(), twice...); err != nil || len(told) > 0 {
+			t.Errorf("the same twice: %v %v", told, err)
+		}
+		h.shows(t, want)
+		key := fmt.Sprintf(`,"value":%v,"value":%s`, want == "ON", fmt.Sprint(want != "ON"))
+		if m, err := c.Do(t.Context(), put, "/characteristics", []byte(one(on, key))); err != nil || m.Status != http.StatusNoContent && m.Status != http.StatusBadRequest {
+			t.Errorf("a key twice: %d %s %v", m.Status, m.Body, err)
+		}
+	}
+	// Long writes straight behind short reads, without a pause.
+	long := strings.Replace(one(bright, `,"value":30`), "[", "["+strings.Repeat(" ", 4_400), 1)
+	for n := range 300 {
+		if _, _, err := c.RoundTrip(t.Context(), haptest.Request(get, haptest.PathOf([]haptest.ID{on}), "", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := c.Do(t.Context(), put, "/characteristics", []byte(long)); err != nil || m.Status != http.StatusNoContent {
+			t.Fatalf("long write %d: %d %v", n, m.Status, err)
+		}
+	}
 	c.Close()
 	h.follows(t, p, "after bad JSON")
 }
