@@ -25,7 +25,7 @@ FUZZTIME    ?= 60s
 DATA        ?= ./.twinbridge
 PKG         ?= ./...
 
-# What the tests use beside Go: the race detector wants a C compiler; the store is killed at each of its system calls;
+# What the tests use beside Go: the race detector wants a C compiler; the store, and pairing, are killed at system calls;
 # the broker, the announcements and the binary are spoken to with other people's programs; a QR code is read by one; the
 # emulated board needs an emulator; the page needs a browser.
 NEED_RACE   := gcc=gcc /usr/include/stdlib.h=libc6-dev
@@ -90,8 +90,8 @@ sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories; of t
 	go test -race -timeout 60m -count 1 ./internal/looptest -run '^TestHistories$$' -v -runs $(shell expr $(LOOPS) / 10)
 
 # As root also in network namespaces that the tests make and take away again.
-e2e: go ## The real binaries, driven as people do, and attacked; installs mosquitto, mosquitto-clients, curl, iproute2
-	@tools/need "end-to-end tests" $(NEED_PEERS) $(NEED_NET)
+e2e: go ## The real binaries, driven as people do, and attacked; installs mosquitto, mosquitto-clients, curl, iproute2, strace
+	@tools/need "end-to-end tests" $(NEED_PEERS) $(NEED_NET) $(NEED_CRASH)
 	go test -p 1 -timeout 20m -count 1 $(E2E)
 
 chaos: go ## Hub, node, mapper and broker killed and cut off under load for 30 s, 5 minutes with LONG=1; what was told holds
