@@ -139,7 +139,7 @@ func TestHomeKitTLV(t *testing.T) {
 		c.Close()
 		cut++
 	}
-	var bodies = map[string][]byte{
+	bodies := map[string][]byte{
 		"256 pieces of nothing":  bytes.Repeat([]byte{haptest.TypePublicKey, 0}, 256),
 		"256 pieces of one byte": bytes.Repeat([]byte{haptest.TypePublicKey, 1, 1}, 256),
 		"64 whole pieces":        bytes.Repeat(append([]byte{haptest.TypePublicKey, 255}, make([]byte, 255)...), 60),

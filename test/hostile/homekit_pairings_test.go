@@ -16,8 +16,10 @@ const endTime = time.Second
 func asking(about *phone, permissions byte) map[string][]haptest.Item {
 	return map[string][]haptest.Item{
 		"add": {
-			haptest.Byte(haptest.TypeState, 1), haptest.Byte(haptest.TypeMethod, haptest.MethodAddPairing), {Type: haptest.TypeIdentifier, Value: []byte(about.ID)},
-			{Type: haptest.TypePublicKey, Value: about.Public()}, haptest.Byte(haptest.TypePermissions, permissions),
+			haptest.Byte(haptest.TypeState, 1), haptest.Byte(haptest.TypeMethod, haptest.MethodAddPairing),
+			{Type: haptest.TypeIdentifier, Value: []byte(about.ID)},
+			{Type: haptest.TypePublicKey, Value: about.Public()},
+			haptest.Byte(haptest.TypePermissions, permissions),
 		},
 		"remove": {haptest.Byte(haptest.TypeState, 1), haptest.Byte(haptest.TypeMethod, haptest.MethodRemovePairing), {Type: haptest.TypeIdentifier, Value: []byte(about.ID)}},
 		"list":   {haptest.Byte(haptest.TypeState, 1), haptest.Byte(haptest.TypeMethod, haptest.MethodListPairings)},

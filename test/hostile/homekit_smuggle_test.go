@@ -175,7 +175,7 @@ func TestHomeKitSwitch(t *testing.T) {
 		}
 	}
 
-	c, request, keys := m3(nil)
+	c, request, _ := m3(nil)
 	send(c, request, put)
 	ends("a clear request in the segment of M3", c, http.StatusOK)
 
@@ -183,7 +183,7 @@ func TestHomeKitSwitch(t *testing.T) {
 	send(c, request, []byte("\r\n"), put)
 	ends("an empty line and a clear request", c, http.StatusOK)
 
-	c, request, keys = m3(nil)
+	c, request, keys := m3(nil)
 	if m, err := c.Exchange(t.Context(), request); err != nil || m.Status != http.StatusOK {
 		t.Fatalf("M4: %d %v", m.Status, err)
 	}
@@ -202,7 +202,7 @@ func TestHomeKitSwitch(t *testing.T) {
 	}
 	c, request, keys = m3(wrong)
 	c.SecureWrites(keys.Write)
-	send(c, request, c.Seal(put, 0))
+	send(c, request, c.Seal(put, 0), []byte("\n")) // by which it is seen to be no request
 	ends("an encrypted request behind an M3 that is refused", c, http.StatusOK, http.StatusBadRequest)
 
 	// Requests in the body of another one are its body.
