@@ -579,6 +579,27 @@ func TestListInParts(t *testing.T) {
 	}
 }
 
+// The node's answer may have been made before a change that it tells first: at its start, devices are read while the mapper
+// asks.
+func TestListOlderThanUpdate(t *testing.T) {
+	_, addr, _ := startBroker(t, "127.0.0.1:0", nil, "")
+	h := startHub(t, addr)
+	_, m, _ := startMapper(t, mapper.Config{Broker: addr})
+	id := h.question()
+	h.update(topic.Membership{Added: []topic.Device{lampNamed("lamp", "sim", "")}})
+	h.heard("state default/lamp online", "report default/lamp powerstatus=OFF")
+	h.update(topic.Membership{Removed: []topic.Device{lampNamed("old", "sim", "")}})
+	h.answer(id, lampNamed("old", "sim", ""))
+	// What is told behind the answer counts as ever.
+	h.update(topic.Membership{Added: []topic.Device{lampNamed("new", "sim", "")}})
+	h.heard("state default/new online", "report default/new powerstatus=OFF")
+	h.delta(lamp, "powerstatus", "ON", "w1", 0)
+	h.heard("report default/lamp powerstatus=ON wish w1")
+	if got := m.Stats().Devices; got != 2 {
+		t.Errorf("devices: got %d; want 2", got)
+	}
+}
+
 // Stop the broker, and the lamp must not move; start it again, and everything is told anew.
 func TestBrokerRestarts(t *testing.T) {
 	_, addr, stopBroker := startBroker(t, "127.0.0.1:0", nil, "")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,16 +20,17 @@ type visit struct {
 	l       *link
 	devices context.Context // of the workers; it outlives the connection
 
-	asked    int            // questions for the list of devices
-	parts    []topic.Device // of the answer to the last one
-	got      int            // parts
-	answered bool           // the whole list is known
+	asked    int                // questions for the list of devices
+	parts    []topic.Device     // of the answer to the last one
+	got      int                // parts
+	answered bool               // the whole list is known
+	since    map[twin.Name]bool // devices that came, went or were defined anew since the last question
 }
 
 // ask asks for the whole list of devices.
 func (v *visit) ask() {
 	v.asked++
-	v.parts, v.got = nil, 0
+	v.parts, v.got, v.since = nil, 0, map[twin.Name]bool{}
 	rq := topic.Request{EventID: v.event(), Timestamp: time.Now().UnixMilli()}
 	v.m.publish(topic.OfNode(topic.MembershipGet, v.m.cfg.Node), rq.Encode())
 }
@@ -51,7 +53,9 @@ func (v *visit) look(ctx context.Context, n note) error {
 	return nil
 }
 
-// list takes a part of the list; with the last part, who is not in it is not ours any more.
+// list takes a part of the list; with the last part, who is not in it is not ours any more. The list may have been made before
+// a change that was told before it. So of devices that have changed since the question it says nothing: what was told of them
+// is as new as the list, or newer.
 func (v *visit) list(ctx context.Context, payload []byte) error {
 	answer, err := topic.DecodeMembers(payload)
 	if answer.EventID != v.event() {
@@ -74,11 +78,11 @@ func (v *visit) list(ctx context.Context, payload []byte) error {
 	}
 	for _, name := range v.m.names() {
 		// A damaged entry is not told: then nobody is sent away for being missing.
-		if !ours[name] && err == nil {
+		if !ours[name] && !v.since[name] && err == nil {
 			v.remove(name)
 		}
 	}
-	list := v.parts
+	list := slices.DeleteFunc(v.parts, func(d topic.Device) bool { return v.since[d.ID] })
 	v.parts, v.got, v.answered = nil, 0, true
 	return v.take(ctx, list)
 }
@@ -89,9 +93,20 @@ func (v *visit) update(ctx context.Context, payload []byte) error {
 		v.m.log.Warn("change of devices", "error", err)
 	}
 	for i := range change.Removed {
+		v.note(change.Removed[i].ID)
 		v.remove(change.Removed[i].ID)
 	}
+	for i := range change.Added {
+		v.note(change.Added[i].ID)
+	}
 	return v.take(ctx, change.Added)
+}
+
+// note notes that a device has changed, as long as a list may come that does not know of it.
+func (v *visit) note(n twin.Name) {
+	if !v.answered {
+		v.since[n] = true
+	}
 }
 
 // take listens for the devices' deltas first, so that none is missed, and then starts the workers.
