@@ -120,6 +120,8 @@ type device struct {
 	def  *Resolved
 	prop []propState
 
+	recordKey string // of its twin, made once
+
 	deadline   time.Duration // of the kind of deadlineOf, the definition for which it was found; 0: none
 	deadlineOf *Resolved
 
@@ -236,6 +238,14 @@ func (n *Node) begin(now Now) {
 	n.stepRev = 0
 }
 
+// key is the key of the record of the device's twin.
+func (d *device) key() string {
+	if d.recordKey == "" {
+		d.recordKey = twinKey(d.def.Name)
+	}
+	return d.recordKey
+}
+
 // decide gives the rev of this step, taking the next one if none was taken yet, and marks d for the disk.
 func (n *Node) decide(d *device) uint64 {
 	if n.stepRev == 0 {
@@ -245,7 +255,7 @@ func (n *Node) decide(d *device) uint64 {
 	}
 	if d != nil {
 		d.rev = n.stepRev
-		n.dirty[twinKey(d.def.Name)] = true
+		n.dirty[d.key()] = true
 		n.touch(d)
 	}
 	return n.stepRev
@@ -290,7 +300,7 @@ func (n *Node) touch(d *device) {
 	if n.link != nil {
 		n.link.obs[d.def.Name] = true
 	}
-	if k := twinKey(d.def.Name); !n.dirty[k] {
+	if k := d.key(); !n.dirty[k] {
 		n.dirty[k] = false
 	}
 }
