@@ -80,7 +80,8 @@ type shown struct {
 	Presence   string `json:"presence"`
 	Properties map[string]struct {
 		Expected *struct {
-			Value any `json:"value"`
+			Value any    `json:"value"`
+			Rev   uint64 `json:"rev"`
 		} `json:"expected"`
 		Actual *struct {
 			Value any `json:"value"`

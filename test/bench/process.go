@@ -24,17 +24,28 @@ type output struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
 	changed chan struct{}
+	hear    func([]byte) // is told each piece, also of what is not kept; nil: nobody
 }
 
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.hear != nil {
+		o.hear(b)
+	}
 	if room := keepText - o.text.Len(); room > 0 {
 		o.text.Write(b[:min(room, len(b))])
 		close(o.changed)
 		o.changed = make(chan struct{})
 	}
 	return len(b), nil
+}
+
+// listen has f told of each piece from now on; nil ends it. f must be quick.
+func (o *output) listen(f func([]byte)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hear = f
 }
 
 func (o *output) now() (string, <-chan struct{}) {

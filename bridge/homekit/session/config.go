@@ -24,7 +24,7 @@ type Config struct {
 	WriteTime    time.Duration // how long a message may take to be written; default 10 s
 	Idle         time.Duration // without a request, after which a secure connection makes room for another; default 60 s
 	EventPause   time.Duration // between two event messages of a connection; default 250 ms
-	EventGather  time.Duration // how long the first one waits for more; default 1 ms
+	EventGather  time.Duration // how long the first one waits for more; default 0.2 ms
 	Grace        time.Duration // for replies that are on their way at the end of the server; default 250 ms
 
 	Clear  message.Limits // of requests before a connection is secure; default 1 KiB, 4 KiB, 32 fields, body 16 KiB
@@ -41,7 +41,7 @@ func (c Config) withDefaults() Config {
 	c.WriteTime = cmp.Or(c.WriteTime, 10*time.Second)
 	c.Idle = cmp.Or(c.Idle, time.Minute)
 	c.EventPause = cmp.Or(c.EventPause, 250*time.Millisecond)
-	c.EventGather = cmp.Or(c.EventGather, time.Millisecond)
+	c.EventGather = cmp.Or(c.EventGather, 200*time.Microsecond)
 	c.Grace = cmp.Or(c.Grace, 250*time.Millisecond)
 	c.Clear = cmp.Or(c.Clear, message.Limits{Line: 1 << 10, Head: 4 << 10, Fields: 32, Body: 16 << 10})
 	c.Secure = cmp.Or(c.Secure, message.DefaultLimits)
