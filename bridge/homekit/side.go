@@ -170,7 +170,6 @@ func (s *side) run(ctx context.Context) error {
 				s.mu.Lock()
 				s.tell()
 				s.mu.Unlock()
-				s.log.Info("HomeKit", "paired", s.pairer.Paired())
 			case <-ctx.Done():
 				return
 			}

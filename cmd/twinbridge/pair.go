@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"twinbridge/edge"
 	"twinbridge/internal/deviceapi"
+	"twinbridge/pairing/setup"
 )
 
 func pairCommand(a *app) *cobra.Command {
@@ -22,6 +24,7 @@ func pairCommand(a *app) *cobra.Command {
 
 func pairHomeKit(a *app) *cobra.Command {
 	var reset int
+	var picture string
 	c := &cobra.Command{
 		Use:   "homekit",
 		Short: "Show the code to scan in the Home app, and who has paired",
@@ -32,8 +35,12 @@ then who has. A bridge that is paired takes further phones only by an invitation
 that people gave its lamps in the Home app. Remove the old bridge there.`,
 		Args: cobra.NoArgs,
 	}
+	c.Flags().StringVar(&picture, "png", "", "write the QR code of the first bridge that nobody has paired with to this file, as a picture")
 	c.Flags().IntVar(&reset, "reset", 0, "forget all pairings of the bridge of that number")
 	c.RunE = does(func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("reset") && reset < 1 {
+			return usage("--reset: %d: expected the number of a bridge, from 1", reset)
+		}
 		return a.withNode(cmd.Context(), func(ctx context.Context, c *deviceapi.Client) error {
 			if cmd.Flags().Changed("reset") {
 				if err := c.ResetHomeKit(ctx, reset); err != nil {
@@ -47,6 +54,9 @@ that people gave its lamps in the Home app. Remove the old bridge there.`,
 			if err != nil {
 				return err
 			}
+			if picture != "" {
+				return a.drawHomeKit(&h, picture)
+			}
 			if a.output == "json" {
 				return a.json(h)
 			}
@@ -54,6 +64,35 @@ that people gave its lamps in the Home app. Remove the old bridge there.`,
 		})
 	})
 	return a.outputFlag(c)
+}
+
+// drawHomeKit writes a QR code as a picture, which only its owner may read: whoever has it can pair.
+func (a *app) drawHomeKit(h *deviceapi.HomeKit, path string) error {
+	for i := range h.Bridges {
+		b := &h.Bridges[i]
+		if b.Paired {
+			continue
+		}
+		qr, err := setup.NewQR(b.Payload)
+		if err != nil {
+			return err
+		}
+		png, err := qr.PNG()
+		if err != nil {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(png)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.out, "%s: the QR code of %s\n", path, b.Name)
+		return nil
+	}
+	return errors.New("every bridge is paired: there is nothing to scan")
 }
 
 // withNode runs f with a client of the edge node of the data folder.
