@@ -168,12 +168,17 @@ func TestOffline(t *testing.T) {
 	if db, err := c.Accessories(t.Context()); err != nil || len(db.Find(typeOn)) != 2 {
 		t.Errorf("the database has lost it: %v", err)
 	}
+	if err := c.Subscribe(t.Context(), kitchen); err != nil {
+		t.Fatal(err)
+	}
 	h.state("kitchen", "online")
 	h.report("kitchen", map[string]twin.Value{"powerstatus": twin.StringValue("OFF")})
-	eventually(t, func() (bool, string) {
-		got := get(t, c, kitchen)
-		return got == "false", got
-	})
+	if got := event(t, c); !strings.Contains(got, `"value":false`) {
+		t.Errorf("event %s", got)
+	}
+	if got := get(t, c, kitchen); got != "false" {
+		t.Errorf("it shows %s", got)
+	}
 	if st := put(t, c, kitchen, "true"); st != 0 {
 		t.Errorf("status %d", st)
 	}

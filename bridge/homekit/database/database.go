@@ -103,7 +103,7 @@ type Update struct {
 }
 
 // Set changes what an accessory shows, and tells every connection that asked for it, save the one that caused it, which
-// may be nil. What is not there, or no value of the characteristic, is left out: what a device says never disturbs the
+// may be nil. What can be read again is told as well, or "No Response" would stand until somebody looks. What is not there, or no value of the characteristic, is left out: what a device says never disturbs the
 // rest.
 func (d *Database) Set(aid uint64, by *Client, updates ...Update) {
 	d.mu.Lock()
@@ -117,23 +117,22 @@ func (d *Database) Set(aid uint64, by *Client, updates ...Update) {
 		if s == nil {
 			continue
 		}
+		back := s.status != Success && u.Status == Success
 		s.status = u.Status
-		if u.Value.IsZero() || s.check(u.Value) != nil || u.Value == s.value {
-			if by != nil && u.Value == s.value {
-				delete(by.dirty, s)
+		changed := !u.Value.IsZero() && u.Value != s.value && s.check(u.Value) == nil
+		if changed {
+			s.value = u.Value
+			if s.Perms&PairedRead != 0 {
+				d.body = nil
 			}
-			continue
-		}
-		s.value = u.Value
-		if s.Perms&PairedRead != 0 {
-			d.body = nil
 		}
 		for _, c := range s.ears {
-			if c == by {
+			switch {
+			case c == by && u.Value == s.value:
 				delete(c.dirty, s) // it knows
-				continue
+			case changed || back:
+				c.mark(s, by)
 			}
-			c.mark(s, by)
 		}
 	}
 }

@@ -330,6 +330,10 @@ func TestEvents(t *testing.T) {
 	h.Set(2, nil, Update{IID: 9, Status: ServiceCommunicationFailure})
 	expect(a, "")
 
+	// It answers again: that is told, though the value is the same.
+	h.Set(2, nil, Update{IID: 9})
+	expect(a, `{"characteristics":[{"aid":2,"iid":9,"value":false}]}`)
+
 	a.Write([]byte(`{"characteristics":[{"aid":2,"iid":9,"ev":false}]}`))
 	b.Close()
 	h.Set(2, nil, Update{IID: 9, Value: Bool(true)})
