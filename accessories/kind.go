@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"twinbridge/internal/nearest"
 	"twinbridge/twin"
 )
 
@@ -65,7 +66,7 @@ func ParseKind(s string) (Kind, error) {
 	}
 	near, best := Lamp, -1
 	try := func(word string, k Kind) {
-		if d := distance(strings.ToLower(twin.Clip(s, 64)), word); best < 0 || d < best || d == best && k < near {
+		if d := nearest.Distance(strings.ToLower(twin.Clip(s, 64)), word); best < 0 || d < best || d == best && k < near {
 			near, best = k, d
 		}
 	}
@@ -79,27 +80,6 @@ func ParseKind(s string) (Kind, error) {
 		Field: "annotation " + twin.AnnotationPrefix + "kind", Value: twin.Clip(s, 64),
 		Want: "a kind of device; the nearest known is " + string(near),
 	}
-}
-
-// distance is Levenshtein's, over bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // ApplyDeadline is how long a device of that kind may take to do what was wished before it counts as trouble (twin rule
