@@ -34,7 +34,7 @@ func (h *home) occupy(ctx context.Context, from string, anew bool, held func()) 
 			if haptest.Find(m2, haptest.TypeError) == nil {
 				held()
 			}
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, 5*time.Millisecond)
 			if anew {
 				break
 			}
@@ -55,8 +55,8 @@ func TestHomeKitHostage(t *testing.T) {
 			defer cancel()
 			first := make(chan struct{})
 			var once sync.Once
-			// Two connections of one address, so that one of them is always there.
-			for range 2 {
+			// Three connections of one address, so that one of them is always there first.
+			for range 3 {
 				wg.Go(func() { h.occupy(ctx, strangersAddr, anew, func() { once.Do(func() { close(first) }) }) })
 			}
 			<-first
