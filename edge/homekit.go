@@ -26,14 +26,18 @@ import (
 type hands struct {
 	bridge    *homekit.Bridge  // nil: there is none, or it could not be opened
 	responder *dnssd.Responder // nil: nothing is announced
-	broken    error            // why HomeKit could not be opened
 	loaded    <-chan struct{}  // closed when the devices are known
+	file      *store.Store
+	bridges   int // how many there are to be
+
+	mu     sync.Mutex
+	broken error // why HomeKit could not be opened
 }
 
 // openHands opens the bridge. One that cannot be read is shut, which is a trouble of the node and not its end.
 func openHands(o *Options, twins *twin.Store, file *store.Store, loaded <-chan struct{}) (*hands, error) {
-	h := &hands{loaded: loaded}
 	c := o.Config.HomeKit
+	h := &hands{loaded: loaded, file: file, bridges: c.Bridges}
 	if c.Listen == "" {
 		return h, nil
 	}
@@ -168,10 +172,31 @@ func (h *hands) run(ctx context.Context) error {
 	return errors.Join(err, spoke)
 }
 
+// shut is why HomeKit could not be opened, nil if it could or is not wanted.
+func (h *hands) shut() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.broken
+}
+
+// renew makes a new bridge of one that could not be opened.
+func (h *hands) renew(number int) error {
+	if number < 1 || number > h.bridges {
+		return fmt.Errorf("HomeKit bridge %d: %w", number, twin.ErrNotFound)
+	}
+	if err := homekit.Renew(h.file, number); err != nil {
+		return errors.Join(twin.ErrDisk, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.broken = fmt.Errorf("homekit: bridge %d was reset; restart the node to open it", number)
+	return nil
+}
+
 // health is what is wrong.
 func (h *hands) health() error {
 	if h.bridge == nil {
-		return h.broken
+		return h.shut()
 	}
 	if err := h.bridge.State().Trouble; err != nil {
 		return fmt.Errorf("homekit: %w", err)
@@ -181,7 +206,7 @@ func (h *hands) health() error {
 
 // homekitOf gives the bridge in the words of the API; nil if there is none.
 func (h *hands) homekitOf() *homekitAPI {
-	if h.bridge == nil && h.broken == nil {
+	if h.bridge == nil && h.shut() == nil {
 		return nil
 	}
 	return &homekitAPI{h}
@@ -194,7 +219,7 @@ type homekitAPI struct{ *hands }
 func (h *homekitAPI) State() deviceapi.HomeKit {
 	out := deviceapi.HomeKit{Bridges: []deviceapi.HomeKitBridge{}}
 	if h.bridge == nil {
-		out.Trouble = h.broken.Error()
+		out.Trouble = h.shut().Error()
 		return out
 	}
 	st := h.bridge.State()
@@ -232,7 +257,7 @@ func (noBridge) Is(target error) bool { return target == twin.ErrNotFound }
 // Reset makes a new bridge of one.
 func (h *homekitAPI) Reset(number int) error {
 	if h.bridge == nil {
-		return h.broken
+		return h.renew(number)
 	}
 	ok, err := h.bridge.Reset(number)
 	if !ok {

@@ -69,7 +69,7 @@ func Open(c Config, twins *twin.Store, file *store.Store) (*Bridge, error) {
 	for n := 1; n <= c.Bridges; n++ {
 		s, err := openSide(n, c, twins, newNotebook(file, n), b.blinker)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("bridge %d: %w", n, err)
 		}
 		b.sides = append(b.sides, s)
 	}

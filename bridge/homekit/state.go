@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"twinbridge/bridge/homekit/session"
+	"twinbridge/internal/store"
 	"twinbridge/twin"
 )
 
@@ -61,6 +62,17 @@ func (b *Bridge) Reset(number int) (ok bool, err error) {
 	}
 	b.build() // the serial number of the bridge itself is its id
 	return true, nil
+}
+
+// Renew makes a new bridge of one that cannot be opened: another identity, durably, with which nobody has paired. It is there
+// when the bridges are opened the next time.
+func Renew(file *store.Store, number int) error {
+	id, err := newIdentity()
+	if err != nil {
+		return err
+	}
+	_, err = newNotebook(file, number).begin(id)
+	return err
 }
 
 func (s *side) state() SideState {

@@ -32,7 +32,8 @@ func pairHomeKit(a *app) *cobra.Command {
 then who has. A bridge that is paired takes further phones only by an invitation from its owner, in the Home app.
 
 --reset 1 makes a new bridge of the first one: all pairings are forgotten, and with them the rooms, names and automations
-that people gave its lamps in the Home app. Remove the old bridge there.`,
+that people gave its lamps in the Home app. Remove the old bridge there. It also helps where HomeKit cannot be opened because
+what the bridge remembers is damaged; then the node has to be restarted.`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().StringVar(&picture, "png", "", "write the QR code of the first bridge that nobody has paired with to this file, as a picture")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"twinbridge/internal/store"
+	"twinbridge/test/world"
 )
 
 // record reads what the node keeps of its bridge, and puts something else in its place, while it does not run. A nil data takes
@@ -96,4 +97,23 @@ func TestHomeKitUnreadable(t *testing.T) {
 		}
 		h.follows(t, p, what)
 	}
+	// Who has no backup makes a new bridge of it.
+	h.end(t, true)
+	h.record(t, "pairings", []byte("nonsense"), true)
+	h.start(t)
+	if r := world.Command(t, "", binary, "pair", "homekit", "--reset", "2", "--data", h.data); r.Code == 0 {
+		t.Errorf("reset of a bridge that there is not: %v", r)
+	}
+	if r := world.Command(t, "", binary, "pair", "homekit", "--reset", "1", "--data", h.data); r.Code != 0 || !strings.Contains(r.Out, "restart the node") {
+		t.Errorf("reset of a bridge that is shut: %v", r)
+	}
+	h.works(t, "after a reset")
+	h.again(t, true)
+	if now := h.bridge(t); now.ID == was.ID || now.Paired {
+		t.Errorf("after a reset it is %+v, was %+v", now, was)
+	}
+	if _, err := h.trySecure(t, p, ownersAddr); err == nil {
+		t.Error("who had paired with the old bridge comes in to the new one")
+	}
+	h.follows(t, h.pair(t), "after a reset")
 }
