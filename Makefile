@@ -80,7 +80,7 @@ clean: ## Remove what was built. The data of `make run` stays: rm -r .twinbridge
 unit: go ## Vet and unit tests with the race detector (PKG=./twin/...); installs gcc, libc6-dev, strace, mosquitto, mosquitto-clients, iproute2, avahi, zbar-tools
 	@tools/need "unit tests" $(NEED_RACE) $(NEED_CRASH) $(NEED_PEERS) $(NEED_QR) $(NEED_NET) $(NEED_MDNS)
 	go vet -tags board ./...
-	go test -race -timeout 20m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$' -e '/internal/looptest$$'),$(PKG))
+	go test -race $(if $(LONG),,-short) -timeout 20m $(if $(filter ./...,$(PKG)),$$(go list ./... | grep -v -e /test/ -e '/internal/simtest$$' -e '/internal/looptest$$'),$(PKG))
 
 # The simulation runs in one thread, where the race detector would find nothing and take ten times as long.
 sim: go ## The simulation of the twin's rules: SEEDS=2000 random histories; of the link's loops: LOOPS=200

@@ -182,7 +182,7 @@ func (h *hands) shut() error {
 // renew makes a new bridge of one that could not be opened.
 func (h *hands) renew(number int) error {
 	if number < 1 || number > h.bridges {
-		return fmt.Errorf("HomeKit bridge %d: %w", number, twin.ErrNotFound)
+		return fmt.Errorf("HomeKit bridge %d: %w", number, errNoBridge)
 	}
 	if err := homekit.Renew(h.file, number); err != nil {
 		return errors.Join(twin.ErrDisk, err)

@@ -160,7 +160,7 @@ type state struct {
 }
 
 // errUnreadable is wrapped when there is an identity, and not all of it can be read.
-var errUnreadable = errors.New("nobody can pair or connect until a backup of the store is put back")
+var errUnreadable = errors.New("nobody can pair or connect until a backup of the store is put back or HomeKit is reset")
 
 // open reads what the bridge remembers, or makes it where there is nothing at all.
 func (n notebook) open() (state, error) {

@@ -40,10 +40,12 @@ func TestHAPNodeJS(t *testing.T) { told(t, newHAPNodeJS) }
 func told(t *testing.T, make maker) {
 	for _, kinds := range [][2]string{{hapController, aiohomekit}, {aiohomekit, hapController}} {
 		t.Run(kinds[0], func(t *testing.T) {
+			t.Parallel() // each story waits most of its time, on a network of its own
 			newStory(t, make, 2, kinds[0], kinds[1]).tell(scenes)
 		})
 	}
 	t.Run("149 lamps", func(t *testing.T) {
+		t.Parallel()
 		newStory(t, make, 149, hapController, aiohomekit).tell(many)
 	})
 }
