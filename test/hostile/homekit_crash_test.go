@@ -81,10 +81,7 @@ func (h *home) pairUntil(t *testing.T, p *phone, code string) (far reached, err 
 // together, some times over, come to every place.
 func TestHomeKitKilled(t *testing.T) {
 	world.Need(t, "strace")
-	if scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && os.Geteuid() != 0 && strings.TrimSpace(string(scope)) != "0" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("only root may trace a process that was started by somebody else")
-		}
+	if scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope"); err == nil && os.Geteuid() != 0 && strings.TrimSpace(string(scope)) != "0" && os.Getenv("CI") != "true" {
 		t.Skip("only root may trace a process that was started by somebody else")
 	}
 	h := newHome(t, 1)

@@ -43,9 +43,13 @@ func (h *home) occupy(ctx context.Context, from string, anew bool, held func()) 
 	}
 }
 
-// TestHomeKitHostage takes more than half a minute, so `make test` leaves it out: whoever begins to pair again and again does not keep the owner from it.
+// TestHomeKitHostage: whoever begins to pair again and again does not keep the owner from it. Who keeps a connection has the 30 s
+// that a procedure has; who closes it loses his turn.
 func TestHomeKitHostage(t *testing.T) {
 	for _, anew := range []bool{false, true} {
+		if !anew && !hasTime() {
+			continue
+		}
 		t.Run(map[bool]string{false: "one connection", true: "always another"}[anew], func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t, 1)
