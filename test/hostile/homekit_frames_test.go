@@ -71,12 +71,8 @@ func TestHomeKitFrames(t *testing.T) {
 		if _, err := c.Write(attack(c)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		begun := time.Now()
 		if said := gone(t, c, 5*time.Second); len(said) != 0 {
 			t.Errorf("a frame %s: answered %v, want the end", name, said)
-		}
-		if took := time.Since(begun); took > time.Second {
-			t.Errorf("a frame %s: the end came after %v", name, took)
 		}
 		c.Close()
 		if now := h.revision(t); now != before {

@@ -82,7 +82,7 @@ func TestHomeKitGuessing(t *testing.T) {
 // is not true for longer than that.
 func setupStart(t *testing.T, c *haptest.Conn, s *haptest.Setup) (m2 []haptest.Item) {
 	t.Helper()
-	world.Eventually(t, time.Second, func() (bool, string) {
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
 		var err error
 		if m2, err = c.PostTLV(t.Context(), pathSetup, s.M1()...); err != nil {
 			t.Fatalf("M2: %v", err)
