@@ -197,7 +197,10 @@ func TestHomeKitComeAndGo(t *testing.T) {
 				_ = tcp.SetLinger(0) // a reset
 			case 3:
 				_ = tcp.CloseWrite()
-				_, _ = nc.Read(make([]byte, 1))
+				_ = nc.SetReadDeadline(time.Now().Add(5 * time.Second))
+				if _, err := nc.Read(make([]byte, 1)); isTimeout(err) {
+					t.Fatalf("connection %d: half closed, and kept", n)
+				}
 			case 4:
 				if n%100 == 4 { // a phone
 					c := haptest.NewConn(nc)
