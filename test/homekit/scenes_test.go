@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -303,11 +305,24 @@ func (s *story) timed() {
 
 // stopped: an accessory that says nothing holds a controller up for as long as it is told to wait, and no longer.
 func (s *story) stopped() {
-	process, ok := s.acc.(interface{ Signal(syscall.Signal) })
+	process, ok := s.acc.(interface {
+		Signal(syscall.Signal)
+		PID() int
+	})
 	if !ok {
 		s.Fatalf("%T cannot be stopped", s.acc)
 	}
 	process.Signal(syscall.SIGSTOP)
+	world.Eventually(s.T, patient, func() (bool, string) { // its threads stop one after the other
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", process.PID()))
+		for _, path := range threads {
+			text, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(text), ") T ") {
+				return false, string(text)
+			}
+		}
+		return err == nil && len(threads) > 0, "it has no threads"
+	})
 	ctx, cancel := context.WithTimeout(s.Context(), 4*time.Second)
 	defer cancel()
 	_, err := s.first.get(ctx, nil, s.lamp(1).on)
