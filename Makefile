@@ -65,7 +65,7 @@ SHORT       := $(if $(LONG),,-skip '^(TestPlantedFaults|TestStormFinds|TestMany|
 run: build ## Build, and start a hub and a node with a lamp in one process; data in ./.twinbridge (DATA=folder)
 	./bin/twinbridge up --data $(DATA) --demo
 
-test: unit sim e2e chaos api page homekit mdns test-gpio ## All tests: unit (race detector), simulation, end to end, kills under load, REST by schemathesis, the page in a browser, HomeKit controllers, mDNS beside Avahi, emulated board
+test: unit sim e2e chaos together ## All tests: unit (race detector), simulation, end to end, kills under load, REST by schemathesis, the page in a browser, HomeKit controllers, mDNS beside Avahi, emulated board
 
 ##@ Building
 
@@ -128,6 +128,11 @@ homekit: go $(HOME_VENV)/ok ## The HomeKit bridge, driven by hap-controller and 
 	else \
 		echo "homekit: left out, see above" >&2; \
 	fi
+
+# What these install comes first, one after the other: two at once would be in each other's way.
+together: go $(VENV)/ok $(HOME_VENV)/ok ## REST, the page, HomeKit, mDNS and the emulated board at the same time, as in `make test`
+	@tools/need "tests that run together" $(NEED_PAGE) $(NEED_HOME) $(NEED_MDNS) $(NEED_BOARD) || [ "$$CI" != true ]
+	@MAKE='$(MAKE)' tools/together api page homekit mdns test-gpio
 
 # As root only. What takes longer, links that come and go and floods among it, is for LONG.
 mdns: go ## What we announce, as Avahi, zeroconf and a client by hand see it on networks of the tests' own; installs avahi-daemon, avahi-utils, iproute2
@@ -222,4 +227,4 @@ help: ## This list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: run test build clean unit sim e2e chaos api page homekit mdns test-gpio test-long fuzz bench bench-peers lint fmt vuln go help
+.PHONY: run test build clean unit sim e2e chaos together api page homekit mdns test-gpio test-long fuzz bench bench-peers lint fmt vuln go help
