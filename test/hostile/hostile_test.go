@@ -3,6 +3,10 @@
 // and with nothing at all, two thousand times. After each attack the lamp has to follow the hub as before.
 //
 // It joins the hub with package enroll, as a node with a program of its own would.
+//
+// The files homekit_... stand before the HomeKit bridge of a node with package haptest, as a phone that misbehaves: they guess
+// its code, hold its pairing hostage, smuggle, replay and flood, kill it while it pairs, and damage what it remembers. After each
+// attack the lamp has to follow its owner's phone. LONG=1 has them take the time that the longer ones need.
 package hostile
 
 import (
