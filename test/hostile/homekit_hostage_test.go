@@ -44,13 +44,23 @@ func (h *home) occupy(ctx context.Context, from string, anew bool, held func()) 
 }
 
 // TestHomeKitHostage: whoever begins to pair again and again does not keep the owner from it. Who keeps a connection has the 30 s
-// that a procedure has; who closes it loses his turn.
+// that a procedure has, once for each address; who closes it loses his turn.
 func TestHomeKitHostage(t *testing.T) {
-	for _, anew := range []bool{false, true} {
-		if !anew && !hasTime() {
+	for _, tt := range []struct {
+		name  string
+		anew  bool
+		from  []string
+		most  time.Duration
+		quick bool
+	}{
+		{"always another connection", true, []string{strangersAddr}, hostageTime, true},
+		{"one connection", false, []string{strangersAddr}, hostageTime, false},
+		{"two addresses", false, []string{strangersAddr, "127.0.0.4"}, 2 * hostageTime, false},
+	} {
+		if !tt.quick && !hasTime() {
 			continue
 		}
-		t.Run(map[bool]string{false: "one connection", true: "always another"}[anew], func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHome(t, 1)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -59,12 +69,14 @@ func TestHomeKitHostage(t *testing.T) {
 			defer cancel()
 			first := make(chan struct{})
 			var once sync.Once
-			// Three connections of one address, so that one of them is always there first.
-			for range 3 {
-				wg.Go(func() { h.occupy(ctx, strangersAddr, anew, func() { once.Do(func() { close(first) }) }) })
+			// More than one connection of an address, so that one of them is always there first.
+			for n := range 4 {
+				wg.Go(func() {
+					h.occupy(ctx, tt.from[n%len(tt.from)], tt.anew, func() { once.Do(func() { close(first) }) })
+				})
 			}
 			<-first
-			h.ownerPairs(t, hostageTime)
+			h.ownerPairs(t, tt.most)
 		})
 	}
 }
