@@ -138,6 +138,10 @@ func (t *turns) end(p *procedure) {
 	}
 	t.running = nil
 	p.keys = nil
+	// One entry for each, or who begins again and again would push out those of others.
+	t.served = slices.DeleteFunc(t.served, func(s served) bool {
+		return s.conn == p.party.conn || s.addr != "" && s.addr == p.party.addr
+	})
 	if len(t.served) == maxServed {
 		t.served = t.served[1:]
 	}

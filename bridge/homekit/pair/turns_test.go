@@ -141,6 +141,31 @@ func TestHostage(t *testing.T) {
 	}
 }
 
+// Each address of an attacker can keep the owner waiting once, however often it begins again in its turn.
+func TestHostageOfManyAddresses(t *testing.T) {
+	const step, addresses = 50 * time.Millisecond, 3
+	a := newAccessory(t)
+	attacker, owner := newController(t, 1), newController(t, 2)
+	var conns []*Conn
+	for n := range addresses {
+		conns = append(conns, a.Conn(fmt.Sprintf("10.0.0.%d", 66+n)))
+	}
+	paired := false
+	now := time.Duration(0)
+	for ; now <= addresses*SetupTime+time.Second && !paired; now += step {
+		for _, c := range conns {
+			c.Setup(now, attacker.m1())
+		}
+		if now%(10*step) == 0 {
+			m, ok := parse(a.Conn("10.0.0.1").Setup(now, owner.m1()))
+			paired = ok && m[typeError] == nil
+		}
+	}
+	if !paired {
+		t.Errorf("the owner's turn has not come after %v", now)
+	}
+}
+
 // Turns go round also when nobody ever succeeds, and what is remembered is bounded.
 func TestTurnsGoRound(t *testing.T) {
 	a := newAccessory(t)
