@@ -30,7 +30,7 @@ key, a certificate authority of its own, and a token for REST in the file token.
 		if err != nil {
 			return err
 		}
-		thrifty()
+		thrifty(hubGarbage)
 		return s.cloud(cmd.Context(), func(r cloud.Ready) {
 			fmt.Fprintf(a.out, "\ntwinbridge %s, hub\n", version)
 			fmt.Fprintf(a.out, "page %s  (code %s)\n\n", r.Page, r.Code)
@@ -62,10 +62,16 @@ func cloudTokenCommand(a *app) *cobra.Command {
 	return c
 }
 
-// thrifty trades some processor time for memory: a hub holds much that lives long, and collects garbage when a third more
-// than that has gathered, not when it has doubled. GOGC, if it is set, decides instead.
-func thrifty() {
-	const percent = 33
+// Percentages of garbage, of what lives, at which it is collected. A hub holds much that lives long; a node runs on small
+// machines.
+const (
+	hubGarbage  = 33
+	nodeGarbage = 50
+)
+
+// thrifty trades some processor time for memory: garbage is collected before it has doubled what lives. GOGC, if it is set,
+// decides instead.
+func thrifty(percent int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}

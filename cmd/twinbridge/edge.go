@@ -26,6 +26,7 @@ node that has joined a hub keeps in step with it.`,
 		}
 		o := s.edge()
 		o.Demo = demo
+		thrifty(nodeGarbage)
 		return edge.Run(cmd.Context(), o)
 	})
 	return c

@@ -30,6 +30,7 @@ but the process: the node joins the hub by a token and speaks to it over TLS, as
 		if err != nil {
 			return err
 		}
+		thrifty(nodeGarbage)
 		return s.up(cmd.Context(), demo)
 	})
 	return c
