@@ -53,7 +53,7 @@ var faults = []struct {
 	{"a press restored at boot", "NoGhost", []swap{{"open.go", "s.adopt = true", "s.adopt = false"}}},
 	{"half an atomic wish dropped", "Whole", []swap{{"ask.go", "\tw.state[prop] = lost\n", "\tfor k := range w.state {\n\t\tw.state[k] = lost\n\t}\n"}}},
 	{"applied by a stale report", "Follow", []swap{{"facts.go", "return !w.risky || n.now.Mono >= w.offerAt+d.def.Policy.Settle", "return true"}}},
-	{"no hand-over after an ended press", "Follow", []swap{{"offer.go", "\tif w.offered {\n\t\tn.restore(d, own...)", "\tif w.offered {"}}},
+	{"no hand-over after an ended press", "Follow", []swap{{"offer.go", "\tif w.busies() {\n\t\tn.restore(d, own...)", "\tif w.busies() {"}}},
 	{"the hub ending a sent wish by itself", "Told", []swap{{"hubask.go", "w.endsAt <= now.Mono && !w.sent {", "w.endsAt <= now.Mono {"}}},
 	{"told although an older decision is hidden", "Converge", []swap{{"node.go", "if rev != 0 && rev <= max(n.durable, n.batch) {", "if false {"}}},
 }
