@@ -36,7 +36,7 @@ func (c *client) arrivals(begun time.Time) (get func() []string, done *sync.Wait
 func TestEventTiming(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var state atomic.Int64
-		r := startPipes(t, Config{}, func(l *lamp) {
+		r := startPipes(t, Config{EventGather: time.Millisecond}, func(l *lamp) {
 			told := int64(0)
 			l.event = func() []byte {
 				v := state.Load()
@@ -190,7 +190,7 @@ func TestEventsAndSmallReads(t *testing.T) {
 // TestStalled: who does not read is closed after WriteTime, and whoever else is there does not notice.
 func TestStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := startPipes(t, Config{}, func(l *lamp) {
+		r := startPipes(t, Config{EventGather: time.Millisecond}, func(l *lamp) {
 			l.event = func() []byte { return []byte("event") }
 		})
 		stalled, well := r.verified(), r.verified()

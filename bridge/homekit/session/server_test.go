@@ -225,7 +225,7 @@ func TestConfig(t *testing.T) {
 	if c.MaxSecure != 3 || c.Idle != time.Second || c.MaxUnverified != 8 || c.Secure != message.DefaultLimits || c.Log == nil {
 		t.Errorf("%+v", c)
 	}
-	if got := fmt.Sprint(c.FirstRequest, c.MaxPatience, c.WholeRequest, c.WriteTime, c.EventPause, c.EventGather, c.Grace); got != "10s 30s 30s 10s 250ms 1ms 250ms" {
+	if got := fmt.Sprint(c.FirstRequest, c.MaxPatience, c.WholeRequest, c.WriteTime, c.EventPause, c.EventGather, c.Grace); got != "10s 30s 30s 10s 250ms 200µs 250ms" {
 		t.Error(got)
 	}
 }
