@@ -110,7 +110,7 @@ func TestDoctorNowhere(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	data := t.TempDir()
 	mqtt, page := freeAddress(t), freeAddress(t)
-	write(t, filepath.Join(data, "twinbridge.yaml"), "local:\n  listen: "+page+"\nmqtt:\n  listen: "+mqtt+"\n")
+	write(t, filepath.Join(data, "twinbridge.yaml"), "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: "+page+"\nmqtt:\n  listen: "+mqtt+"\n")
 	h := startEdge(t, data, "--demo")
 	eventually(t, "the lamp is online", func() bool { return strings.Contains(h.cli("device", "list").out, "online") })
 	rows := doctor(t, data)
@@ -181,7 +181,7 @@ func TestDoctorDamaged(t *testing.T) {
 func TestDoctorHub(t *testing.T) {
 	data := t.TempDir()
 	hub := freeAddress(t)
-	write(t, filepath.Join(data, "twinbridge.yaml"), "mqtt:\n  listen: 127.0.0.1:0\nhub:\n  listen: "+hub+"\n  plain: 127.0.0.1:0\n")
+	write(t, filepath.Join(data, "twinbridge.yaml"), "homekit:\n  listen: 127.0.0.1:0\nlocal:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: 127.0.0.1:0\nhub:\n  listen: "+hub+"\n  plain: 127.0.0.1:0\n")
 	up := start(t, "up", "--data", data)
 	up.expect(`(?m)^ready: `)
 	eventually(t, "the doctor sees the link", func() bool { return doctor(t, data)["hub"].Status == "ok" })
