@@ -37,6 +37,7 @@ func (n *network) avahi(ns string) *avahi {
 		"mount -t tmpfs tmpfs /run && mkdir -p /run/dbus && exec dbus-daemon --system --nofork --nopidfile")
 	n.run(bus, nil)
 	a := &avahi{t: n.t, bus: bus.Process.Pid}
+	// The daemon has a /run of its own, which is seen through the process.
 	socket := fmt.Sprintf("/proc/%d/root/run/dbus/system_bus_socket", a.bus)
 	world.Eventually(n.t, 10*time.Second, func() (bool, string) {
 		_, err := os.Stat(socket)

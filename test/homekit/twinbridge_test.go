@@ -11,7 +11,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,35 +18,14 @@ import (
 )
 
 // built is the program under test, once the first test has built it.
-var built struct {
-	once   sync.Once
-	folder string
-	err    error
-}
+var built world.Built
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built.folder != "" {
-		if err := os.RemoveAll(built.folder); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
+	if err := built.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
-}
-
-// build builds the program under test.
-func build(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.folder, built.err = os.MkdirTemp("", "twinbridge-homekit-"); built.err != nil { //nolint:usetesting // it outlives the test that builds first
-			return
-		}
-		built.err = world.Build(t.Context(), filepath.Join("..", ".."), filepath.Join(built.folder, "twinbridge"))
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
-	}
-	return filepath.Join(built.folder, "twinbridge")
 }
 
 // twinbridge is the real edge with simulated lamps.
@@ -75,7 +53,7 @@ spec:
 // newTwinbridge describes one.
 func newTwinbridge(t *testing.T, n *network, part string, lamps int) accessory {
 	t.Helper()
-	w := &twinbridge{t: t, binary: build(t), data: t.TempDir()}
+	w := &twinbridge{t: t, binary: built.Path(t), data: t.TempDir()}
 	var manifests strings.Builder
 	manifests.WriteString(dimmer)
 	for i := range lamps {

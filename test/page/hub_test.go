@@ -92,12 +92,12 @@ func trust(t *testing.T, home, ca string) {
 
 func TestHub(t *testing.T) {
 	need(t)
-	run(t, openHub(t, build(t), []string{"attic", "cellar"}, hubManifests()), "hub", 4*time.Minute)
+	run(t, openHub(t, built.Path(t), []string{"attic", "cellar"}, hubManifests()), "hub", 4*time.Minute)
 }
 
 func TestHubMany(t *testing.T) {
 	need(t)
-	program := build(t)
+	program := built.Path(t)
 	names := []string{"attic", "barn", "cellar"}
 	for _, n := range []int{60, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

@@ -13,9 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // need makes sure that the browser and what drives it are there. Where nobody promised that they are, the test is left
@@ -58,42 +59,14 @@ type house struct {
 }
 
 // built is where the program under test lies, once the first test has built it.
-var built struct {
-	once   sync.Once
-	folder string
-	err    error
-}
+var built world.Built
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built.folder != "" {
-		if err := os.RemoveAll(built.folder); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
+	if err := built.Remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 	}
 	os.Exit(code)
-}
-
-// build builds the program under test.
-func build(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if built.folder, built.err = os.MkdirTemp("", "twinbridge-page-"); built.err != nil { //nolint:usetesting // it outlives the test that builds first
-			return
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "twinbridge"), "./cmd/twinbridge")
-		cmd.Dir = filepath.Join("..", "..")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if text, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("%w\n%s", err, text)
-		}
-	})
-	if built.err != nil {
-		t.Fatalf("build the program under test: %v", built.err)
-	}
-	return filepath.Join(built.folder, "twinbridge")
 }
 
 // open starts an edge with these manifests.
@@ -180,12 +153,12 @@ func run(t *testing.T, h house, scene string, limit time.Duration) {
 
 func TestHome(t *testing.T) {
 	need(t)
-	run(t, open(t, build(t), homeManifests()), "home", 4*time.Minute)
+	run(t, open(t, built.Path(t), homeManifests()), "home", 4*time.Minute)
 }
 
 func TestMany(t *testing.T) {
 	need(t)
-	program := build(t)
+	program := built.Path(t)
 	for _, n := range []int{60, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			run(t, open(t, program, manyManifests(n)), fmt.Sprintf("many%d", n), 2*time.Minute)
@@ -196,5 +169,5 @@ func TestMany(t *testing.T) {
 // TestHostile: whatever devices are called and say stays text.
 func TestHostile(t *testing.T) {
 	need(t)
-	run(t, open(t, build(t), hostileManifests()), "hostile", 2*time.Minute)
+	run(t, open(t, built.Path(t), hostileManifests()), "hostile", 2*time.Minute)
 }

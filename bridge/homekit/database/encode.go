@@ -52,10 +52,7 @@ func (a *accessory) encode() [][]byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, `{"iid":`...)
-		b = strconv.AppendUint(b, s.IID, 10)
-		b = append(b, `,"type":`...)
-		b = appendString(b, s.Type)
+		b = appendInstance(b, s.IID, s.Type)
 		if s.Primary {
 			b = append(b, `,"primary":true`...)
 		}
@@ -75,10 +72,7 @@ func (a *accessory) encode() [][]byte {
 			if j > 0 {
 				b = append(b, ',')
 			}
-			b = append(b, `{"iid":`...)
-			b = strconv.AppendUint(b, c.IID, 10)
-			b = append(b, `,"type":`...)
-			b = appendString(b, c.Type)
+			b = appendInstance(b, c.IID, c.Type)
 			b = c.appendPerms(b)
 			b = c.appendMeta(b)
 			if c.Perms&PairedRead != 0 {
@@ -91,6 +85,14 @@ func (a *accessory) encode() [][]byte {
 		b = append(b, `]}`...)
 	}
 	return append(parts, append(b, `]}`...))
+}
+
+// appendInstance begins the JSON object of a service or characteristic.
+func appendInstance(b []byte, iid uint64, typ string) []byte {
+	b = append(b, `{"iid":`...)
+	b = strconv.AppendUint(b, iid, 10)
+	b = append(b, `,"type":`...)
+	return appendString(b, typ)
 }
 
 func (c *Characteristic) appendPerms(b []byte) []byte {

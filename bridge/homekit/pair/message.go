@@ -131,3 +131,20 @@ func answerTo(m message, expected byte) byte {
 	}
 	return expected + 1
 }
+
+// inner gives the message that is encrypted in m, under the key and nonce of that step.
+func (m message) inner(k Key, nonce string) (message, code) {
+	sealed, ok := m.sealed()
+	if !ok {
+		return message{}, errUnknown
+	}
+	plain, ok := k.open(nonce, sealed)
+	if !ok {
+		return message{}, errAuthentication
+	}
+	inner, ok := parse(plain)
+	if !ok {
+		return message{}, errUnknown
+	}
+	return inner, 0
+}

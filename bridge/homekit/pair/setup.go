@@ -141,17 +141,9 @@ func (c *Conn) setupVerify(m message) ([]byte, code) {
 // setupExchange is M5 -> M6 (HAP 5.6.5, 5.6.6).
 func (c *Conn) setupExchange(m message) ([]byte, code) {
 	p, keys := c.pairer, c.proc.keys
-	sealed, ok := m.sealed()
-	if !ok {
-		return nil, errUnknown
-	}
-	plain, ok := keys.session.open("PS-Msg05", sealed)
-	if !ok {
-		return nil, errAuthentication
-	}
-	inner, ok := parse(plain)
-	if !ok {
-		return nil, errUnknown
+	inner, no := m.inner(keys.session, "PS-Msg05")
+	if no != 0 {
+		return nil, no
 	}
 	id, hasID := inner.identifier()
 	key, hasKey := inner.sized(typePublicKey, keyLen)
@@ -176,7 +168,7 @@ func (c *Conn) setupExchange(m message) ([]byte, code) {
 	own := p.state.Load().identity
 	public := own.Key.Public().(ed25519.PublicKey)
 	x = derive(keys.shared[:], "Pair-Setup-Accessory-Sign-Salt", "Pair-Setup-Accessory-Sign-Info")
-	plain = tlv8.Append(nil, typeIdentifier, []byte(own.ID))
+	plain := tlv8.Append(nil, typeIdentifier, []byte(own.ID))
 	plain = tlv8.Append(plain, typePublicKey, public)
 	plain = tlv8.Append(plain, typeSignature, ed25519.Sign(own.Key, slices.Concat(x[:], []byte(own.ID), public)))
 	return tlv8.Append(answer(6), typeEncryptedData, keys.session.seal("PS-Msg06", plain)), 0

@@ -99,17 +99,9 @@ func (e *exchange) agree(rand io.Reader) code {
 
 // verifyFinish is M3 -> M4 (HAP 5.7.3, 5.7.4).
 func (c *Conn) verifyFinish(e *exchange, m message) (*Session, code) {
-	sealed, ok := m.sealed()
-	if !ok {
-		return nil, errUnknown
-	}
-	plain, ok := e.session.open("PV-Msg03", sealed)
-	if !ok {
-		return nil, errAuthentication
-	}
-	inner, ok := parse(plain)
-	if !ok {
-		return nil, errUnknown
+	inner, no := m.inner(e.session, "PV-Msg03")
+	if no != 0 {
+		return nil, no
 	}
 	id, hasID := inner.identifier()
 	signature, signed := inner.sized(typeSignature, signatureLen)

@@ -13,6 +13,8 @@ import (
 	"twinbridge/bridge/homekit/message"
 )
 
+// The sleeps below stand inside synctest bubbles: they move the bubble's clock and take no time.
+
 // arrivals reads events and notes when they came, since begun.
 func (c *client) arrivals(begun time.Time) (get func() []string, done *sync.WaitGroup) {
 	var mu sync.Mutex

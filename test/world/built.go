@@ -1,0 +1,32 @@
+package world
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// Built is the program under test of a package of tests: it is built when it is first asked for, and once.
+type Built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+// Path builds the program if that has not been done, and tells where it lies.
+func (b *Built) Path(t testing.TB) string {
+	t.Helper()
+	b.once.Do(func() {
+		if b.folder, b.err = os.MkdirTemp("", "twinbridge-test-"); b.err == nil { // it outlives the test that builds first
+			b.err = Build(t.Context(), Root(), filepath.Join(b.folder, "twinbridge"))
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return filepath.Join(b.folder, "twinbridge")
+}
+
+// Remove takes the program away again. It is for TestMain.
+func (b *Built) Remove() error { return os.RemoveAll(b.folder) }
