@@ -18,7 +18,7 @@ type Built struct {
 func (b *Built) Path(t testing.TB) string {
 	t.Helper()
 	b.once.Do(func() {
-		if b.folder, b.err = os.MkdirTemp("", "twinbridge-test-"); b.err == nil { // it outlives the test that builds first
+		if b.folder, b.err = os.MkdirTemp("", "twinbridge-test-"); b.err == nil { //nolint:usetesting // it outlives the test that builds first
 			b.err = Build(t.Context(), Root(), filepath.Join(b.folder, "twinbridge"))
 		}
 	})
