@@ -86,6 +86,7 @@ type hubDevice struct {
 	model   *DeviceModel
 	at      *hubNode // under which it is indexed
 	prop    []hubProp
+	rev     uint64 // highest that was shown and gave way to a later decision
 	seen    Presence
 	text    string
 	heard   time.Time // LastSeen, as the node said
@@ -110,6 +111,7 @@ type hubProp struct {
 	expected Value
 	origin   Origin
 	rev      uint64
+	seq      uint64 // change that brought the decision; its rev is shown once that is durable
 	act      uint64
 	actual   Value
 	actualAt time.Time

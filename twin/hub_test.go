@@ -225,3 +225,53 @@ func TestHubTooManyWishes(t *testing.T) {
 		pump
 		hub ask more level=5 -> pending`)
 }
+
+// Section 11, Monotone: a rev is shown once the hub's own disk has it, so that a hub that is killed never shows an older
+// one than before.
+func TestHubHidesRev(t *testing.T) {
+	w := newWorld(t)
+	w.play(home)
+	power := func() twin.PropertyView {
+		t.Helper()
+		v, err := w.hub.View(lampName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := v.Prop("power")
+		if v.Hidden != p.Hidden || v.Hides(nil) != p.Hidden || v.Hides(map[string]twin.Value{"power": {}}) != p.Hidden {
+			t.Errorf("the device says hidden=%v, its property %v", v.Hidden, p.Hidden)
+		}
+		if v.Hides(map[string]twin.Value{"level": {}}) {
+			t.Error("a property that nothing was decided about is hidden")
+		}
+		return *p
+	}
+	old := power()
+	if old.Hidden || old.Rev == 0 {
+		t.Fatalf("before: hidden=%v rev %d", old.Hidden, old.Rev)
+	}
+	shown, _ := w.hub.View(lampName)
+	w.play(`ask h1 power=ON`)
+	w.tell(w.nodes["attic"])
+	if p := power(); !p.Hidden || p.Rev != 0 || p.Expected != twin.StringValue("ON") {
+		t.Errorf("told, not on the hub's disk: hidden=%v rev %d expected %s", p.Hidden, p.Rev, p.Expected)
+	}
+	if v, _ := w.hub.View(lampName); v.Rev != shown.Rev {
+		t.Errorf("the device's rev is %d, before it was %d", v.Rev, shown.Rev)
+	}
+	w.hub.TakeChanged()
+	w.commitHub()
+	now := power()
+	if now.Hidden || now.Rev <= old.Rev {
+		t.Errorf("on disk: hidden=%v rev %d after %d", now.Hidden, now.Rev, old.Rev)
+	}
+	if got := w.hub.TakeChanged(); len(got) != 1 || got[0] != lampName {
+		t.Errorf("readers hear of %v", got)
+	}
+	w.play(`ask h2 power=OFF`)
+	w.tell(w.nodes["attic"])
+	w.openHub()
+	if p := power(); p.Hidden || p.Rev != now.Rev || p.Expected != now.Expected {
+		t.Errorf("after a kill before the commit: hidden=%v rev %d expected %s, before it was told %d %s", p.Hidden, p.Rev, p.Expected, now.Rev, now.Expected)
+	}
+}

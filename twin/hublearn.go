@@ -44,13 +44,16 @@ func (h *Hub) learnDevice(n *hubNode, m *DeviceDecisions) {
 		return
 	}
 	d.deaf = d.deaf && !m.Whole
+	h.touch(d)
 	for _, p := range m.Props {
 		if s := d.p(p.Name); s != nil && p.Rev > s.rev {
-			s.expected, s.origin, s.rev, s.act = p.Expected, p.Origin, p.Rev, p.Act
+			if s.seq <= h.durable {
+				d.rev = max(d.rev, s.rev)
+			}
+			s.expected, s.origin, s.rev, s.seq, s.act = p.Expected, p.Origin, p.Rev, h.seq, p.Act
 		}
 	}
 	h.learnOutcomes(d, m.Outcomes)
-	h.touch(d)
 }
 
 // learnDefinition takes a definition that the node owns, or one of the cloud's that this hub has lost. It gives the

@@ -193,6 +193,12 @@ func (s *HubStore) WaitDurable(ctx context.Context, seq uint64) error {
 	}
 }
 
+// Durable waits until all that has happened is on disk, and hurries it there; ErrDisk if the disk does not take it.
+func (s *HubStore) Durable(ctx context.Context) error {
+	s.journal.Wake()
+	return s.WaitDurable(ctx, s.Seq())
+}
+
 // durably runs a step and waits until it is on disk.
 func (s *HubStore) durably(ctx context.Context, do func(Now) error) (err error) {
 	var seq uint64

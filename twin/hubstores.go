@@ -43,6 +43,7 @@ func (h *Hub) leaveStore(d *hubDevice) {
 			break
 		}
 	}
+	d.rev = 0
 	for i := range d.prop {
 		d.prop[i].rev, d.prop[i].act = 0, 0
 	}

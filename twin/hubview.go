@@ -37,7 +37,7 @@ func (h *Hub) View(name Name) (View, error) {
 		return View{}, err
 	}
 	v := View{
-		Device: d.def, Presence: d.seen, PresenceText: d.text, LastSeen: d.heard, CloudNumber: d.number, Trouble: d.refusal,
+		Device: d.def, Presence: d.seen, PresenceText: d.text, LastSeen: d.heard, Rev: d.rev, CloudNumber: d.number, Trouble: d.refusal,
 		Props: make([]PropertyView, len(d.prop)),
 	}
 	n := h.nodes[d.def.Node]
@@ -54,7 +54,10 @@ func (h *Hub) View(name Name) (View, error) {
 	for i := range d.prop {
 		s := &d.prop[i]
 		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: s.rev, Actual: s.actual, ActualAt: s.actualAt}
-		v.Rev = max(v.Rev, s.rev)
+		if s.seq > h.durable { // after a crash this hub would show an older one
+			p.Rev, p.Hidden, v.Hidden = 0, true, true
+		}
+		v.Rev = max(v.Rev, p.Rev)
 		if w := d.unanswered(p.Def.Name); w != nil && !w.carried {
 			p.Expected, p.Origin, p.Wish, p.Trouble = w.Values[p.Def.Name], w.Origin, w.ID, d.trouble[w.ID]
 			if p.Trouble == "" {

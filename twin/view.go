@@ -21,7 +21,8 @@ type PropertyView struct {
 	Def      *Property
 	Expected Value // absent: never wished
 	Origin   Origin
-	Rev      uint64 // of the last decision about Expected
+	Rev      uint64 // of the last decision about Expected; 0 while that is Hidden
+	Hidden   bool   // the last decision about Expected is not on disk yet
 	Actual   Value  // absent: never reported
 	ActualAt time.Time
 	// Wish is the id of the pending wish or restore on this property; "" if nothing is pending.
@@ -50,7 +51,8 @@ type View struct {
 	PresenceText string    // what the mapper last said of itself, as "unhealthy"
 	LastSeen     time.Time // of the last report or state
 	LastOnline   time.Time
-	Rev          uint64 // highest rev of any decision about the device
+	Rev          uint64 // highest rev of a decision about the device; while the last one is Hidden, a hub shows the one before, a node 0
+	Hidden       bool   // the last decision about the device is not on disk yet
 	CloudNumber  uint64 // highest cloud number dealt with
 	// OfferSeq grows each time the pending values are due to be handed to the mapper. Who publishes deltas remembers
 	// the last one it handed over.
@@ -72,6 +74,18 @@ func (v *View) Prop(name string) *PropertyView {
 	return nil
 }
 
+// Hides reports whether a decision about Expected of these properties is not on disk yet; nil asks for any decision about
+// the device.
+func (v *View) Hides(props map[string]Value) bool {
+	for i := range v.Props {
+		p := &v.Props[i]
+		if _, named := props[p.Def.Name]; p.Hidden && (named || props == nil) {
+			return true
+		}
+	}
+	return props == nil && v.Hidden
+}
+
 // View gives a device and its twin as they are now.
 func (n *Node) View(now Now, name Name) (View, error) {
 	d, err := n.find(name)
@@ -80,11 +94,11 @@ func (n *Node) View(now Now, name Name) (View, error) {
 	}
 	v := View{
 		Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: n.onDisk(d.rev), CloudNumber: d.dealt, OfferSeq: d.offerSeq, Store: n.meta.StoreID, Props: make([]PropertyView, len(d.prop)),
+		Rev: n.onDisk(d.rev), Hidden: d.rev > n.durable, CloudNumber: d.dealt, OfferSeq: d.offerSeq, Store: n.meta.StoreID, Props: make([]PropertyView, len(d.prop)),
 	}
 	for i := range d.prop {
 		s := &d.prop[i]
-		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Actual: s.actual, ActualAt: s.actualAt}
+		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Hidden: s.rev > n.durable, Actual: s.actual, ActualAt: s.actualAt}
 		if w := d.pending(p.Def.Name); w != nil {
 			p.Wish, p.Restore, p.Trouble, p.Offered = w.ID, w.internal(), w.trouble, w.offered
 			if w.endsAt != 0 {

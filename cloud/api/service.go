@@ -25,10 +25,7 @@ func (s *service) Device(_ context.Context, name twin.Name) (twin.View, error) {
 	return s.reg.Device(name)
 }
 
-// Settled is Device: a hub shows decisions that were told, and what is told is on the node's disk (rule 1).
-func (s *service) Settled(_ context.Context, name twin.Name, _ map[string]twin.Value) (twin.View, error) {
-	return s.reg.Device(name)
-}
+func (s *service) Durable(ctx context.Context) error { return s.reg.Durable(ctx) }
 
 // Ask hands in a wish of the cloud, and notes who did. Who hangs up meanwhile does not leave it half noted.
 func (s *service) Ask(ctx context.Context, name twin.Name, w twin.Wish) (twin.WishView, error) {

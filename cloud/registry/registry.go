@@ -35,6 +35,8 @@ type Registry interface {
 	// Watch begins to watch all devices.
 	Watch() *twin.Watch
 
+	// Durable returns when all that has happened is on disk.
+	Durable(ctx context.Context) error
 	// Ask hands in a wish of the cloud.
 	Ask(ctx context.Context, n twin.Name, w twin.Wish) (twin.WishView, error)
 	// Wish gives a wish by id.

@@ -43,8 +43,8 @@ func (s *service) Device(_ context.Context, name twin.Name) (twin.View, error) {
 	return s.store.Device(name)
 }
 
-// durable waits for everything decided up to now.
-func (s *service) durable(ctx context.Context) error {
+// Durable waits for everything decided up to now.
+func (s *service) Durable(ctx context.Context) error {
 	return s.store.WaitDurable(ctx, s.store.DecidedRev())
 }
 
@@ -126,7 +126,7 @@ func (s *service) Profile(_ context.Context, names []twin.Name) ([]byte, error) 
 func (s *service) kept(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, durableTime)
 	defer cancel()
-	if err := s.durable(ctx); err != nil {
+	if err := s.Durable(ctx); err != nil {
 		return fmt.Errorf("it holds, but is not on disk and goes with the next restart: %w", errors.Join(twin.ErrDisk, s.store.DiskError()))
 	}
 	return nil

@@ -40,7 +40,13 @@ func tagBase(v *twin.View) string {
 func settled(ctx context.Context, s Service, name twin.Name, names map[string]twin.Value, limit time.Duration) (twin.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return s.Settled(ctx, name, names)
+	for {
+		v, err := s.Device(ctx, name)
+		if err != nil || !v.Hides(names) || s.Durable(ctx) != nil {
+			return v, err
+		}
+		// What was hidden is on disk now, but more may have been decided since.
+	}
 }
 
 // guard makes of If-Match what the store checks: for each property of the wish, the rev that it has now, provided that

@@ -18,9 +18,8 @@ type Service interface {
 	Devices(ctx context.Context) ([]twin.Name, error)
 	// Device gives a device and its twin.
 	Device(ctx context.Context, name twin.Name) (twin.View, error)
-	// Settled gives a device as Device does, once no rev of these properties (nil: no rev at all) is hidden because its
-	// decision is not on disk yet. When ctx ends first it gives the device as it is.
-	Settled(ctx context.Context, name twin.Name, props map[string]twin.Value) (twin.View, error)
+	// Durable returns when all that was decided is on disk.
+	Durable(ctx context.Context) error
 	// Ask hands in a wish. The service gives it its id, its asker and its origin.
 	Ask(ctx context.Context, name twin.Name, w twin.Wish) (twin.WishView, error)
 	// Await waits until a wish has ended or is in trouble. When ctx ends first it gives the wish as it is, and ctx's

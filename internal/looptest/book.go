@@ -148,11 +148,15 @@ func (w *world) look() {
 			continue
 		}
 		for i := range v.Props {
-			k := fmt.Sprint(w.hub.life, v.Store, l.name, v.Props[i].Def.Name)
-			if rev := v.Props[i].Rev; rev < w.revs[k] {
-				w.fail("Monotone", "the hub's view of %s.%s went back from rev %d to %d", l.name, v.Props[i].Def.Name, w.revs[k], rev)
+			p := &v.Props[i]
+			if p.Hidden {
+				continue
 			}
-			w.revs[k] = v.Props[i].Rev
+			k := fmt.Sprint(v.Store, l.name, p.Def.Name)
+			if p.Rev < w.revs[k] {
+				w.fail("Monotone", "the hub's view of %s.%s went back from rev %d to %d", l.name, p.Def.Name, w.revs[k], p.Rev)
+			}
+			w.revs[k] = p.Rev
 		}
 	}
 }

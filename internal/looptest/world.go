@@ -45,7 +45,7 @@ type world struct {
 	fault string
 	seen  map[string]int
 	asked []*asked
-	revs  map[string]uint64 // of the hub's views, by life, store and property
+	revs  map[string]uint64 // of the hub's views, by store and property
 }
 
 // step is something that was put off.

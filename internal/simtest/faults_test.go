@@ -34,6 +34,7 @@ var faults = []struct {
 		{"hublearn.go", "s != nil && p.Rev > s.rev {", "s != nil {"},
 		{"hublearn.go", "n := h.live(node, session)", "n := h.nodes[node]"},
 	}},
+	{"a hub's view of what is not on its disk", "Monotone", []swap{{"hubview.go", "if s.seq > h.durable {", "if false {"}}},
 	{"decisions told before the commit", "Durable", []swap{{"link.go", "upto := n.tellable(since)", "upto := n.meta.Rev"}}},
 	{"cloud wish offered before the commit", "Durable", []swap{
 		{"offer.go", "return w.number == 0 || w.rev <= n.durable", "return true"},

@@ -28,7 +28,6 @@ func (p *hubProc) start() {
 	}
 	p.hub, p.busy = h, false
 	p.life++
-	p.w.book.hubOpens()
 	p.settle()
 	life := p.life
 	p.w.after(time.Second, func() { p.tick(life) })

@@ -116,10 +116,6 @@ func (b *book) nodeLost(p *nodeProc, name twin.Name) {
 	maps.DeleteFunc(b.diff, func(s spot, _ time.Duration) bool { return s.p == p && s.name == name })
 }
 
-func (b *book) hubOpens() {
-	clear(b.hubRev)
-}
-
 // hubDies: wishes that were not on disk are gone, and their askers had no answer.
 func (b *book) hubDies() {
 	for _, a := range b.order {
