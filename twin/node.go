@@ -72,6 +72,7 @@ type Node struct {
 	order   []Name                // names of devices, sorted; nil when stale
 
 	durable uint64          // rev up to which everything is on disk
+	shown   []Name          // devices with a rev among those that came there last
 	hidden  map[uint64]bool // revs on disk that were overwritten in memory since the last batch was taken
 	flying  map[uint64]bool // the same, before the batch under way was taken
 	batch   uint64          // rev of the batch under way, 0 if none is
@@ -335,8 +336,12 @@ func (n *Node) TakeChanged() []Name {
 	return out
 }
 
-// HasChanged reports whether TakeChanged has something to give.
-func (n *Node) HasChanged() bool { return len(n.changed) > 0 }
+// TakeShown gives the devices of which a rev came to disk since the last call, and is hidden no more.
+func (n *Node) TakeShown() []Name {
+	out := n.shown
+	n.shown = nil
+	return out
+}
 
 func (n *Node) find(name Name) (*device, error) {
 	d := n.devices[name]

@@ -86,6 +86,7 @@ func (n *Node) Committed(now Now, b Batch, err error) {
 		if d.rev <= before {
 			continue
 		}
+		n.shown = append(n.shown, name)
 		for _, w := range d.wishes {
 			if w.number != 0 && !w.offered && w.rev <= n.durable {
 				n.offer(d)

@@ -58,6 +58,9 @@ func (s *Store) after() {
 	if s.node.LinkDue(s.greeted) {
 		signal(s.linkDue)
 	}
+	if names := s.node.TakeShown(); len(names) > 0 {
+		s.watches.markShown(names)
+	}
 	names := s.node.TakeChanged()
 	if len(names) == 0 {
 		return
@@ -99,6 +102,16 @@ func (s *Store) Watch() *Watch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.watches.begin(&s.mu, s.node.Names())
+}
+
+// WatchRevs is Watch for who shows revs: a device is marked also when a decision about it came to disk, so that its rev
+// is hidden no more.
+func (s *Store) WatchRevs() *Watch {
+	w := s.Watch()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.revs = true
+	return w
 }
 
 // NewID makes a random id for a wish.

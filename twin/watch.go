@@ -16,6 +16,7 @@ type Watch struct {
 	lock  sync.Locker // the holder's
 	among watches
 	ready chan struct{}
+	revs  bool // it hears of revs that are shown from now on, too
 
 	mu    sync.Mutex
 	names map[Name]bool
@@ -32,6 +33,15 @@ func (ws watches) begin(lock sync.Locker, all []Name) *Watch {
 func (ws watches) mark(names []Name) {
 	for w := range ws {
 		w.mark(names)
+	}
+}
+
+// markShown tells those who want to know it that hidden revs of these devices are shown now.
+func (ws watches) markShown(names []Name) {
+	for w := range ws {
+		if w.revs {
+			w.mark(names)
+		}
 	}
 }
 

@@ -74,3 +74,41 @@ func TestWatchTellsWhatChanged(t *testing.T) {
 		t.Errorf("a closed watch goes on: %v", got)
 	}
 }
+
+// Who shows revs is told again when a rev that was hidden is on disk; the others have seen all they need.
+func TestWatchRevs(t *testing.T) {
+	s, _ := newStore(t, "lamp", "other")
+	commit := func() {
+		t.Helper()
+		b, ok := s.TakeBatch(true)
+		if !ok {
+			t.Fatal("nothing waits for the disk")
+		}
+		s.Committed(b, nil)
+	}
+	commit()
+	plain, revs := s.Watch(), s.WatchRevs()
+	defer plain.Close()
+	defer revs.Close()
+	plain.Take()
+	revs.Take()
+	mustAsk(t, s, power("w1", "ON"))
+	for name, w := range map[string]*twin.Watch{"plain": plain, "revs": revs} {
+		if got := w.Take(); !slices.Contains(got, lampName) {
+			t.Errorf("%s: a wish changed %v", name, got)
+		}
+	}
+	if v, _ := s.Device(lampName); v.Prop("power").Rev != 0 || !v.Hides(nil) {
+		t.Errorf("before the commit: rev %d, hides %v", v.Prop("power").Rev, v.Hides(nil))
+	}
+	commit()
+	if got := plain.Take(); len(got) != 0 {
+		t.Errorf("who does not ask for revs hears of %v", got)
+	}
+	if got, want := revs.Take(), []twin.Name{lampName}; !slices.Equal(got, want) {
+		t.Errorf("rev on disk: changed %v, want %v", got, want)
+	}
+	if v, _ := s.Device(lampName); v.Prop("power").Rev == 0 || v.Hides(nil) {
+		t.Errorf("after the commit: rev %d, hides %v", v.Prop("power").Rev, v.Hides(nil))
+	}
+}

@@ -37,7 +37,7 @@ type service struct {
 var _ deviceapi.Service = (*service)(nil)
 
 func (s *service) Devices(context.Context) ([]twin.Name, error) { return s.store.Devices(), nil }
-func (s *service) Watch() deviceapi.Watch                       { return s.store.Watch() }
+func (s *service) Watch() deviceapi.Watch                       { return s.store.WatchRevs() }
 
 func (s *service) Device(_ context.Context, name twin.Name) (twin.View, error) {
 	return s.store.Device(name)

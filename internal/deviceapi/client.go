@@ -153,24 +153,10 @@ func (c *Client) Wish(ctx context.Context, n twin.Name, p Patch, wait time.Durat
 	return w, err
 }
 
-// WishByID tells what became of a wish.
-func (c *Client) WishByID(ctx context.Context, id string) (Wish, error) {
-	var w Wish
-	_, err := c.do(ctx, http.MethodGet, "/v1/wishes/"+url.PathEscape(id), nil, nil, "", &w)
-	return w, err
-}
-
 // Delete removes a device for good.
 func (c *Client) Delete(ctx context.Context, n twin.Name) error {
 	_, err := c.do(ctx, http.MethodDelete, devicePath(n), nil, nil, "", nil)
 	return err
-}
-
-// Model gives a device model.
-func (c *Client) Model(ctx context.Context, n twin.Name) (Model, error) {
-	var m Model
-	_, err := c.do(ctx, http.MethodGet, "/v1/models/"+url.PathEscape(n.Namespace)+"/"+url.PathEscape(n.Name), nil, nil, "", &m)
-	return m, err
 }
 
 // Apply makes devices and models as a manifest says.

@@ -25,9 +25,6 @@ const (
 	Namespaces              // three processes, each with a network of its own
 )
 
-// String is the word for tests' names.
-func (s Shape) String() string { return [...]string{"up", "three processes", "three networks"}[s] }
-
 // Options tell what a world is to be like.
 type Options struct {
 	Binary   string
