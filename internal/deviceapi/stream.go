@@ -44,6 +44,9 @@ func (s *stream) run(ctx context.Context) {
 	beat, look := time.NewTicker(beatEvery), time.NewTicker(stillEvery)
 	defer beat.Stop()
 	defer look.Stop()
+	// The body's end is written after this, on a quiet stream long past the deadline of the last write: without one of its
+	// own the end would be cut off, and the reader take it for a line that broke.
+	defer func() { _ = s.c.SetWriteDeadline(time.Now().Add(streamTime)) }()
 	if s.begin(ctx) != nil {
 		return
 	}
