@@ -157,7 +157,10 @@ export class Board {
       this.#place(key, at, room, title);
     }
     if (!at) {
-      const card = new Card((device, prop, value, literal) => this.ask(device, key, prop, value, literal));
+      const card = new Card((device, prop, value, literal) => {
+        this.ask(device, key, prop, value, literal);
+        this.#show(key); // at once: the next press may come before the next frame, and flips what is shown
+      });
       this.#cards.set(key, (at = { card }));
       this.#place(key, at, room, title);
     }

@@ -45,7 +45,7 @@ function toggle(name, property, ask) {
       const pair = pairOf(now);
       const on = look.value === pair.on;
       next = on ? pair.off : pair.on;
-      mark(node, "aria-checked", on);
+      mark(node, "aria-checked", String(on));
       mark(node, "aria-busy", look.pending ? "true" : null);
       mark(node, "aria-disabled", off ? "true" : null);
       mark(node, "data-look", look.value === undefined ? "never" : look.pending ? "pending" : "calm");

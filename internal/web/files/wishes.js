@@ -24,15 +24,18 @@ export class Wishes {
   }
 
   // ask wishes for a value; literal is its JSON. A later wish for the same property takes the place of an earlier one.
-  async ask(device, key, prop, value, literal) {
+  ask(device, key, prop, value, literal) {
     const w = { value, id: "", trouble: "", timer: 0, from: device.properties[prop]?.expected?.rev ?? 0 };
     const props = this.#open.get(key) ?? new Map();
-    clearTimeout(props.get(prop)?.timer);
+    const before = props.get(prop);
+    clearTimeout(before?.timer);
     this.#open.set(key, props.set(prop, w));
     this.tell.changed(key);
     const path = `/v1/devices/${encodeURIComponent(device.namespace)}/${encodeURIComponent(device.name)}/expected?wait=${WAIT}`;
     const body = `{"expected":{${JSON.stringify(prop)}:${literal}},"validFor":"${VALID}"}`;
-    await this.#send(key, prop, w, path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
+    const send = () => this.#send(key, prop, w, path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body });
+    // Of two requests that are on their way at once, the earlier one may arrive last, and be what holds.
+    w.sent = before ? before.sent.then(() => this.#mine(key, prop, w) && send()) : send();
   }
 
   async #send(key, prop, w, path, how) {
