@@ -1,7 +1,7 @@
 // A house with a handful of devices, of which some do not do what they should.
 
 import assert from "node:assert/strict";
-import { actual, ask, card, check, enter, house, open, says, shot, until, visit, wish } from "./house.mjs";
+import { actual, ask, card, check, enter, house, open, press, says, shot, until, visit, wish } from "./house.mjs";
 import { contrast, targets } from "./eyes.mjs";
 
 const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
@@ -66,21 +66,19 @@ export default async function () {
   });
 
   await check("pending is told from done", async () => {
-    const lamp = page.getByRole("switch", { name: "Workshop" });
-    await lamp.click();
-    // All of it at one time: it is soon over.
-    const look = () => card(page, "Workshop").evaluate((c) => [c.querySelector(".say").textContent, c.querySelector(".switch").getAttribute("aria-busy"), c.dataset.kind].join(" | "));
-    let got;
-    await until(async () => (got = await look()) === "Turning on…, is off | true | pending", () => `Workshop: ${got}`);
+    const { say, kind, busy } = await press(page, "Workshop");
+    assert.deepEqual([say, kind, busy], ["Turning on…, is off", "pending", "true"]);
     await shot(page, "pending");
     await says(page, "Workshop", /^On$/);
-    assert.equal(await lamp.getAttribute("aria-busy"), null);
+    assert.equal(await page.getByRole("switch", { name: "Workshop" }).getAttribute("aria-busy"), null);
   });
 
   await check("who is overruled is told by whom", async () => {
-    await page.getByRole("switch", { name: "Workshop" }).click();
-    await says(page, "Workshop", /^Turning off…/);
+    const pressed = press(page, "Workshop");
+    // The node has to be asked, at once: the lamp takes no longer than its delay.
+    await until(async () => (await ask("GET", "/v1/devices/default/slow")).json.properties.powerstatus.expected.value === "OFF", "the press does not reach the node");
     await wish("slow", { powerstatus: "ON" });
+    assert.match((await pressed).say, /^Turning off…/);
     await says(page, "Workshop", /^Overruled by somebody else at the node$/, ".note span");
     await card(page, "Workshop").getByRole("button", { name: "Dismiss" }).click();
     assert.equal(await card(page, "Workshop").locator(".note").isVisible(), false);
@@ -210,13 +208,8 @@ export default async function () {
 
   await check("reduced motion, and a narrow screen with large text", async () => {
     const still = await open({ reducedMotion: "reduce", viewport: { width: 320, height: 640 } });
-    await still.getByRole("switch", { name: "Workshop" }).click();
-    // Looked up and looked at in one go: it is soon over.
-    const turns = await still.waitForFunction(() => {
-      const knob = document.querySelector('.switch[data-look="pending"] .knob');
-      return knob && getComputedStyle(knob).animationName;
-    });
-    assert.equal(await turns.jsonValue(), "none");
+    const { look, turns } = await press(still, "Workshop");
+    assert.deepEqual([look, turns], ["pending", "none"]);
     await still.evaluate(() => { document.documentElement.style.fontSize = "200%"; });
     assert.ok((await still.evaluate(() => document.documentElement.scrollWidth)) <= 320, "it scrolls sideways");
     await still.context().close();

@@ -98,6 +98,13 @@ export async function says(page, title, text, part = ".say") {
   return got;
 }
 
+// press presses a device's switch and gives what is shown then, in the same breath: what is pending is soon over.
+export const press = (page, title) => page.getByRole("switch", { name: title }).evaluate((s) => {
+  s.click();
+  const card = s.closest(".card");
+  return { say: card.querySelector(".say").textContent, kind: card.dataset.kind, busy: s.getAttribute("aria-busy"), look: s.dataset.look, turns: getComputedStyle(s.querySelector(".knob")).animationName };
+});
+
 let wrong = 0;
 
 // check runs one check and tells how it went; the others run all the same.

@@ -13,6 +13,14 @@ const around = (page, text) => until(async () => (await page.locator("#around").
 // atNode is what a node itself says of one of its devices.
 const atNode = async (name) => (await ask("GET", `/v1/devices/default/${name}`, undefined, house.edge.socket)).json.properties;
 
+// flip presses a switch once the page shows what the node says, and waits until it shows the contrary.
+async function flip(page, title, name) {
+  const on = (await atNode(name)).powerstatus.actual.value === "ON";
+  await says(page, title, on ? /^On$/ : /^Off$/);
+  await page.getByRole("switch", { name: title }).click();
+  await says(page, title, on ? /^Off$/ : /^On$/);
+}
+
 async function token(name, role) {
   const made = await ask("POST", "/v1/tokens", JSON.stringify({ name, role }));
   assert.equal(made.status, 201, made.text);
@@ -96,10 +104,7 @@ export default async function () {
     for (const [role, tokens] of [["operator", 403], ["admin", 200]]) {
       const hand = await open({ code: ` ${(await token(`the ${role}`, role)).secret} ` });
       assert.equal(await hand.locator("#viewer").isVisible(), false);
-      const lamp = hand.getByRole("switch", { name: "Hall lamp" });
-      const on = (await lamp.getAttribute("aria-checked")) === "true";
-      await lamp.click();
-      await says(hand, "Hall lamp", on ? /^Off$/ : /^On$/);
+      await flip(hand, "Hall lamp", "hall");
       assert.equal(await hand.evaluate(async () => (await fetch("/v1/tokens")).status), tokens);
       const last = (await ask("GET", "/v1/audit?limit=1")).json.entries[0];
       assert.deepEqual([last.who, last.action, last.object], [`the ${role}`, "wish", "default/hall"]);
@@ -146,7 +151,7 @@ export default async function () {
     await node("start", "cellar");
     await says(page, "Workbench", /^On$/);
     await around(page, "2 nodes");
-    assert.equal(await page.locator(".card[data-kind=away]").count(), 0);
+    await until(async () => (await page.locator(".card[data-kind=away]").count()) === 0, "a card says that its node is away");
   });
 
   await check("a definition that is not taken says why, on both sides", async () => {
@@ -162,8 +167,7 @@ export default async function () {
     const safe = await visit({ at: house.secure });
     await enter(safe);
     assert.equal(await safe.evaluate(() => isSecureContext), true);
-    await safe.getByRole("switch", { name: "Hall lamp" }).click();
-    await says(safe, "Hall lamp", /^O/);
+    await flip(safe, "Hall lamp", "hall");
     const port = new URL(house.secure).port;
     const cookies = await safe.context().cookies();
     assert.deepEqual(cookies.map((c) => [c.name, c.secure, c.httpOnly, c.sameSite, c.path]), [[`__Host-twinbridge-${port}`, true, true, "Strict", "/"]]);
