@@ -2,16 +2,16 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"twinbridge/internal/planttest"
 )
 
 // TestKillSweep kills the program again and again at random moments while wishes come in, and holds every answer it gave
@@ -46,24 +46,13 @@ func TestKillSweep(t *testing.T) {
 
 // TestKillSweepFinds: a program that tells decisions before they are on disk does not survive the sweep.
 func TestKillSweepFinds(t *testing.T) {
-	const file, sound, faulty = "../../twin/view.go", "if rev > n.durable {", "if rev > n.durable+1<<40 {"
-	text := readFile(t, file)
-	if strings.Count(text, sound) != 1 {
-		t.Fatalf("%s does not contain %q: plant the fault where revs are withheld now", file, sound)
-	}
 	dir := t.TempDir()
-	writeFile(t, filepath.Join(dir, "view.go"), strings.Replace(text, sound, faulty, 1))
-	original, err := filepath.Abs(file)
+	overlay, err := planttest.Overlay(dir, planttest.Swap{File: "twin/view.go", Old: "if rev > n.durable {", New: "if rev > n.durable+1<<40 {"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{original: filepath.Join(dir, "view.go")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
 	planted := filepath.Join(dir, "twinbridge")
-	if err := build(t.Context(), planted, "-overlay", filepath.Join(dir, "overlay.json")); err != nil {
+	if err := build(t.Context(), planted, "-overlay", overlay); err != nil {
 		t.Fatal(err)
 	}
 	book := sweep(t, planted, t.TempDir(), 100)
