@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,29 +17,10 @@ import (
 	"twinbridge/test/world"
 )
 
-// binary is the program under test.
-var binary string
+// built is the program under test.
+var built = world.Built{Race: long()}
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "twinbridge-chaos-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "twinbridge")
-		var flags []string
-		if long() {
-			flags = append(flags, "-race")
-		}
-		if err := world.Build(context.Background(), world.Root(), binary, flags...); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { built.Main(m) }
 
 // long reports whether somebody has time.
 func long() bool { return os.Getenv("LONG") != "" }
@@ -450,7 +430,7 @@ func TestChaos(t *testing.T) {
 			span = 150 * time.Second
 		}
 		t.Run(name, func(t *testing.T) {
-			s := newStorm(t, binary, mosquitto)
+			s := newStorm(t, built.Path(t), mosquitto)
 			v, counts := s.play(span)
 			t.Logf("%v", counts)
 			s.report(v)

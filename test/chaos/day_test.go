@@ -19,7 +19,7 @@ func TestDayApart(t *testing.T) {
 	proxy := world.NewProxy(t)
 	h := NewHistory()
 	s := &storm{T: t, h: h, names: names, proxy: proxy}
-	s.w = world.New(t, world.Options{Binary: binary, Shape: world.Three, Manifest: manifest, Through: proxy.Through, OnLine: s.line})
+	s.w = world.New(t, world.Options{Binary: built.Path(t), Shape: world.Three, Manifest: manifest, Through: proxy.Through, OnLine: s.line})
 	s.apis = map[string]*world.API{Hub: s.w.HubAPI(), Node: s.w.NodeAPI()}
 	if took, ok := s.rest(); !ok {
 		t.Fatalf("not at rest after %v", took)

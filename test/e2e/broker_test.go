@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"twinbridge/internal/certtest"
+	"twinbridge/test/world"
 )
 
 // mosquitto is Debian's broker on a port of its own, which stays the same when it is started again.
 type mosquitto struct {
-	*process
+	*world.Process
 	t          *testing.T
 	host, port string
 	conf       string
@@ -42,7 +43,7 @@ func startMosquitto(t *testing.T, lines ...string) *mosquitto {
 	if os.Geteuid() == 0 {
 		lines = append(lines, "user root")
 	}
-	writeFile(t, m.conf, strings.Join(lines, "\n")+"\n")
+	world.WriteFile(t, m.conf, strings.Join(lines, "\n")+"\n")
 	m.again()
 	return m
 }
@@ -55,9 +56,9 @@ func (m *mosquitto) again() {
 	if _, err := exec.LookPath(program); err != nil {
 		program = "/usr/sbin/mosquitto"
 	}
-	need(m.t, program)
-	m.process = start(m.t, program, "-c", m.conf)
-	eventually(m.t, 5*time.Second, func() (bool, string) {
+	world.Need(m.t, program)
+	m.Process = world.Start(m.t, program, "-c", m.conf)
+	world.Eventually(m.t, 5*time.Second, func() (bool, string) {
 		c, err := net.Dial("tcp", m.address())
 		if err != nil {
 			return false, err.Error()
@@ -87,7 +88,7 @@ func asked(t *testing.T, h *home) (status int, body string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	var text json.RawMessage
-	status, err := h.api().do(ctx, http.MethodGet, "/healthz", "", &text)
+	status, err := h.api.Do(ctx, http.MethodGet, "/healthz", "", &text)
 	if err != nil && text == nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func asked(t *testing.T, h *home) (status int, body string) {
 // healthy waits until the edge is well, or says what is wrong with it.
 func healthy(t *testing.T, h *home, want int, says ...string) {
 	t.Helper()
-	eventually(t, 20*time.Second, func() (bool, string) {
+	world.Eventually(t, 20*time.Second, func() (bool, string) {
 		status, body := asked(t, h)
 		good := status == want
 		for _, s := range says {
@@ -109,8 +110,8 @@ func healthy(t *testing.T, h *home, want int, says ...string) {
 
 func connected(t *testing.T, h *home) string {
 	t.Helper()
-	r := command(t, "curl", "-sS", "--unix-socket", h.socket(), "http://edge/metrics")
-	for l := range strings.Lines(r.out) {
+	r := world.Command(t, "", "curl", "-sS", "--unix-socket", h.socket(), "http://edge/metrics")
+	for l := range strings.Lines(r.Out) {
 		if v, ok := strings.CutPrefix(l, "twinbridge_mqtt_connected "); ok {
 			return strings.TrimSpace(v)
 		}
@@ -121,19 +122,19 @@ func connected(t *testing.T, h *home) string {
 
 // TestOutsideBroker drives a lamp through socket and MQTT at a Mosquitto elsewhere, kills that, and starts it again.
 func TestOutsideBroker(t *testing.T) {
-	need(t, "mosquitto_pub", "curl")
+	world.Need(t, "mosquitto_pub", "curl")
 	m := startMosquitto(t, "allow_anonymous true")
 	h := configured(t, "mqtt:\n  broker: tcp://"+m.address()+"\n")
 	if h.port != m.port {
 		t.Errorf("the edge says that MQTT is at %s:%s, want %s", h.host, h.port, m.address())
 	}
-	if r := h.cli("device", "set", "porch", "powerstatus=ON", "--wait", "5s"); r.code != 0 {
+	if r := h.cli("device", "set", "porch", "powerstatus=ON", "--wait", "5s"); r.Code != 0 {
 		t.Fatalf("set: %v", r)
 	}
 	pub := func(value string) {
 		t.Helper()
 		payload := fmt.Sprintf(`{"event_id":"","timestamp":0,"twin":{"powerstatus":{"expected":{"value":%q}}}}`, value)
-		if r := command(t, "mosquitto_pub", "-h", m.host, "-p", m.port, "-q", "1", "-t", "$hw/events/device/default/porch/twin/update", "-m", payload); r.code != 0 {
+		if r := world.Command(t, "", "mosquitto_pub", "-h", m.host, "-p", m.port, "-q", "1", "-t", "$hw/events/device/default/porch/twin/update", "-m", payload); r.Code != 0 {
 			t.Fatalf("mosquitto_pub: %v", r)
 		}
 	}
@@ -144,7 +145,7 @@ func TestOutsideBroker(t *testing.T) {
 		t.Errorf("connected: %s", got)
 	}
 
-	m.kill()
+	m.Kill()
 	healthy(t, h, http.StatusServiceUnavailable, `"status":"degraded"`, "mqtt: broker tcp://"+m.address())
 	if got := connected(t, h); got != "0" {
 		t.Errorf("without a broker connected is %s", got)
@@ -152,12 +153,12 @@ func TestOutsideBroker(t *testing.T) {
 	if w := wished(t, h, "porch", "ON"); w.Outcome != "pending" {
 		t.Errorf("a wish without a broker is %+v", w)
 	}
-	never(t, time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	world.Never(t, time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		if err != nil {
 			return true, err.Error()
 		}
-		return d.actual("powerstatus") != "OFF" || d.Presence != "online", d.String()
+		return d.Actual("powerstatus") != "OFF" || d.Presence != "online", d.String()
 	})
 
 	m.again()
@@ -170,10 +171,10 @@ func TestOutsideBroker(t *testing.T) {
 // TestOutsideBrokerLater: an edge whose broker is not there starts, says so, and finds it.
 func TestOutsideBrokerLater(t *testing.T) {
 	m := startMosquitto(t, "allow_anonymous true")
-	m.kill()
+	m.Kill()
 	h := configured(t, "mqtt:\n  listen: 127.0.0.1:0\n  broker: tcp://"+m.address()+"\n")
-	h.expect(h.stderr, "mqtt.listen has no effect", 5*time.Second)
-	h.expect(h.stderr, "no connection to the MQTT broker.*connection refused", 5*time.Second)
+	h.Expect(h.Stderr, "mqtt.listen has no effect", 5*time.Second)
+	h.Expect(h.Stderr, "no connection to the MQTT broker.*connection refused", 5*time.Second)
 	healthy(t, h, http.StatusServiceUnavailable, "mqtt: broker tcp://"+m.address())
 	wished(t, h, "porch", "ON")
 	m.again()
@@ -190,9 +191,9 @@ func TestOutsideBrokerAndMapper(t *testing.T) {
 	wished(t, h, "porch", "ON")
 	shows(t, h, "porch", "ON", 15*time.Second)
 
-	lamps.kill() // its will speaks for it
-	eventually(t, 2*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	lamps.Kill() // its will speaks for it
+	world.Eventually(t, 2*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
 	})
 	wished(t, h, "porch", "OFF")
@@ -201,23 +202,24 @@ func TestOutsideBrokerAndMapper(t *testing.T) {
 
 	// The edge dies as soon as a wish is on disk.
 	wished(t, h, "porch", "ON")
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		e := d.Properties["powerstatus"].Expected
 		return err == nil && e != nil && e.Value == "ON" && e.Rev > 0, fmt.Sprint(d, err)
 	})
-	h.kill()
+	h.Kill()
 	h2 := startEdge(t, h.data, nil)
 	shows(t, h2, "porch", "ON", 15*time.Second)
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h2.api().device(t.Context(), "porch")
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h2.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "online", fmt.Sprint(d, err)
 	})
-	if code := lamps.signal(interrupt, 2*time.Second); code != 0 {
+	lamps.Signal(interrupt)
+	if code := lamps.Wait(2 * time.Second); code != 0 {
 		t.Errorf("the mapper ended with status %d", code)
 	}
-	eventually(t, 2*time.Second, func() (bool, string) {
-		d, err := h2.api().device(t.Context(), "porch")
+	world.Eventually(t, 2*time.Second, func() (bool, string) {
+		d, err := h2.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
 	})
 }
@@ -225,7 +227,7 @@ func TestOutsideBrokerAndMapper(t *testing.T) {
 // TestOutsideForeignMapper lets a lamp be driven by a shell script at a broker elsewhere. After the broker's death the
 // script is started again when the edge is back already: nobody sees that it listens.
 func TestOutsideForeignMapper(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub")
+	world.Need(t, "mosquitto_pub", "mosquitto_sub")
 	m := startMosquitto(t, "allow_anonymous true")
 	manifest, err := filepath.Abs("testdata/lamp.yaml")
 	if err != nil {
@@ -234,29 +236,29 @@ func TestOutsideForeignMapper(t *testing.T) {
 	data := t.TempDir()
 	writeConfig(t, data, "mqtt:\n  broker: tcp://"+m.address()+"\n"+freePage)
 	h := startEdge(t, data, nil)
-	if r := h.cli("apply", "-f", manifest); r.code != 0 {
+	if r := h.cli("apply", "-f", manifest); r.Code != 0 {
 		t.Fatalf("apply: %v", r)
 	}
 	healthy(t, h, http.StatusOK)
 	relay := filepath.Join(t.TempDir(), "relay")
-	writeFile(t, relay, "OFF\n")
-	script := start(t, "testdata/mapper.sh", m.host, m.port, "porch", relay)
+	world.WriteFile(t, relay, "OFF\n")
+	script := world.Start(t, "testdata/mapper.sh", m.host, m.port, "porch", relay)
 	shows(t, h, "porch", "OFF", 5*time.Second)
 	for _, want := range []string{"ON", "OFF"} {
-		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "10s"); r.code != 0 {
+		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "10s"); r.Code != 0 {
 			t.Fatalf("set %s: %v", want, r)
 		}
 		if got := readFile(t, relay); got != want+"\n" {
 			t.Errorf("after %s was told as applied the relay is %q", want, got)
 		}
 	}
-	m.kill()
-	script.kill()
+	m.Kill()
+	script.Kill()
 	healthy(t, h, http.StatusServiceUnavailable)
 	wished(t, h, "porch", "ON")
 	m.again()
 	healthy(t, h, http.StatusOK)
-	start(t, "testdata/mapper.sh", m.host, m.port, "porch", relay)
+	world.Start(t, "testdata/mapper.sh", m.host, m.port, "porch", relay)
 	shows(t, h, "porch", "ON", 20*time.Second)
 	if got := readFile(t, relay); got != "ON\n" {
 		t.Errorf("the relay is %q", got)
@@ -265,14 +267,14 @@ func TestOutsideForeignMapper(t *testing.T) {
 
 // TestOutsideTLS: user, password, and certificates of both sides, from the configuration.
 func TestOutsideTLS(t *testing.T) {
-	need(t, "mosquitto_passwd")
+	world.Need(t, "mosquitto_passwd")
 	dir := t.TempDir()
 	ca, other := certtest.New(t, dir, "ours"), certtest.New(t, dir, "others")
 	server, serverKey := ca.Issue("server", "127.0.0.1")
 	client, clientKey := ca.Issue("client", "node")
 	passwords := filepath.Join(dir, "passwords")
-	writeFile(t, passwords, "")
-	if r := command(t, "mosquitto_passwd", "-b", passwords, "node", "correct horse"); r.code != 0 {
+	world.WriteFile(t, passwords, "")
+	if r := world.Command(t, "", "mosquitto_passwd", "-b", passwords, "node", "correct horse"); r.Code != 0 {
 		t.Fatal(r)
 	}
 	m := startMosquitto(t, "allow_anonymous false", "password_file "+passwords, "cafile "+ca.File, "certfile "+server, "keyfile "+serverKey, "require_certificate true")
@@ -285,9 +287,9 @@ func TestOutsideTLS(t *testing.T) {
 	healthy(t, h, http.StatusOK)
 
 	h = configured(t, config(ca.File, "battery staple"))
-	h.expect(h.stderr, "the broker refuses user or password", 5*time.Second)
+	h.Expect(h.Stderr, "the broker refuses user or password", 5*time.Second)
 	healthy(t, h, http.StatusServiceUnavailable, "the broker refuses user or password")
-	if strings.Contains(h.stderr.String()+h.stdout.String(), "battery") {
+	if strings.Contains(h.Stderr.String()+h.Stdout.String(), "battery") {
 		t.Error("the password was printed")
 	}
 	h = configured(t, config(other.File, "correct horse"))
@@ -296,7 +298,7 @@ func TestOutsideTLS(t *testing.T) {
 
 // TestOutsideRules: the access rules of docs/mqtt.md are enough for node and mapper.
 func TestOutsideRules(t *testing.T) {
-	need(t, "mosquitto_passwd")
+	world.Need(t, "mosquitto_passwd")
 	_, rules, _ := strings.Cut(readFile(t, "../../docs/mqtt.md"), "```\nuser node\n")
 	rules, _, found := strings.Cut(rules, "```")
 	if !found {
@@ -304,10 +306,10 @@ func TestOutsideRules(t *testing.T) {
 	}
 	dir := t.TempDir()
 	acl, passwords := filepath.Join(dir, "acl"), filepath.Join(dir, "passwords")
-	writeFile(t, acl, "user node\n"+rules)
-	writeFile(t, passwords, "")
+	world.WriteFile(t, acl, "user node\n"+rules)
+	world.WriteFile(t, passwords, "")
 	for _, user := range []string{"node", "mapper"} {
-		if r := command(t, "mosquitto_passwd", "-b", passwords, user, "of "+user); r.code != 0 {
+		if r := world.Command(t, "", "mosquitto_passwd", "-b", passwords, user, "of "+user); r.Code != 0 {
 			t.Fatal(r)
 		}
 	}
@@ -318,19 +320,19 @@ func TestOutsideRules(t *testing.T) {
 	h := configured(t, config("node"))
 	data := t.TempDir()
 	writeConfig(t, data, config("mapper"))
-	lamps := start(t, binary, "mapper", "--data", data)
+	lamps := world.Start(t, built.Path(t), "mapper", "--data", data)
 	wished(t, h, "porch", "ON")
 	shows(t, h, "porch", "ON", 15*time.Second)
-	lamps.kill()
-	eventually(t, 2*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	lamps.Kill()
+	world.Eventually(t, 2*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
 	})
 }
 
 // TestInsideTLS: the broker in the process shows a certificate; its own mappers trust that, wherever they run.
 func TestInsideTLS(t *testing.T) {
-	need(t, "mosquitto_pub")
+	world.Need(t, "mosquitto_pub")
 	dir := t.TempDir()
 	ca := certtest.New(t, dir, "ours")
 	for _, name := range []string{"localhost", "127.0.0.1"} {
@@ -340,21 +342,22 @@ func TestInsideTLS(t *testing.T) {
 		wished(t, h, "porch", "ON")
 		shows(t, h, "porch", "ON", 5*time.Second)
 		args := []string{"-h", name, "-p", h.port, "-u", "house", "-P", "correct horse", "-t", "$hw/events/device/porch/twin/update", "-m", `{"twin":{"powerstatus":{"expected":{"value":"OFF"}}}}`}
-		if r := command(t, "mosquitto_pub", append([]string{"--cafile", ca.File}, args...)...); r.code != 0 {
+		if r := world.Command(t, "", "mosquitto_pub", append([]string{"--cafile", ca.File}, args...)...); r.Code != 0 {
 			t.Fatal(r)
 		}
 		shows(t, h, "porch", "OFF", 5*time.Second)
-		if r := command(t, "mosquitto_pub", args...); r.code == 0 {
+		if r := world.Command(t, "", "mosquitto_pub", args...); r.Code == 0 {
 			t.Error("the broker is spoken to in clear")
 		}
 
-		h.signal(interrupt, 5*time.Second)
+		h.Signal(interrupt)
+		h.Wait(5 * time.Second)
 		config = fmt.Sprintf(config, h.port)
 		writeConfig(t, h.data, config+"mapper:\n  enabled: false\n"+freePage)
 		h = startEdge(t, h.data, nil)
 		mapper := t.TempDir()
 		writeConfig(t, mapper, config)
-		start(t, binary, "mapper", "--data", mapper)
+		world.Start(t, built.Path(t), "mapper", "--data", mapper)
 		wished(t, h, "porch", "ON")
 		shows(t, h, "porch", "ON", 5*time.Second)
 	}
@@ -367,7 +370,7 @@ func TestBadBrokers(t *testing.T) {
 	cert, key := ca.Issue("node", "localhost")
 	_, strange := ca.Issue("other", "localhost")
 	open := filepath.Join(dir, "open.key")
-	writeFile(t, open, readFile(t, key))
+	world.WriteFile(t, open, readFile(t, key))
 	if err := os.Chmod(open, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -408,9 +411,7 @@ func TestOutsideBrokerStalled(t *testing.T) {
 	m := startMosquitto(t, "allow_anonymous true")
 	h := configured(t, "mqtt:\n  broker: tcp://"+m.address()+"\n")
 	healthy(t, h, http.StatusOK)
-	if err := m.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	m.Signal(syscall.SIGSTOP)
 	begun := time.Now()
 	for i := range 20 {
 		wished(t, h, "porch", []string{"ON", "OFF"}[i%2])
@@ -420,8 +421,6 @@ func TestOutsideBrokerStalled(t *testing.T) {
 	}
 	healthy(t, h, http.StatusServiceUnavailable, "mqtt: broker")
 	wished(t, h, "porch", "ON")
-	if err := m.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		t.Fatal(err)
-	}
+	m.Signal(syscall.SIGCONT)
 	shows(t, h, "porch", "ON", 20*time.Second)
 }

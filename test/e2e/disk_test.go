@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // TestDiskFull fills the disk under a running edge. The house goes on: the lamp still follows. The edge says what is
@@ -24,11 +26,11 @@ func TestDiskFull(t *testing.T) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	args := append(unshare[1:], "testdata/smalldisk.sh", data, binary, "edge", "--data", data)
-	p := start(t, unshare[0], args...)
+	args := append(unshare[1:], "testdata/smalldisk.sh", data, built.Path(t), "edge", "--data", data)
+	p := world.Start(t, unshare[0], args...)
 	// unshare and the script become the edge, so its number is known; this is its own view of the disk.
-	inside := fmt.Sprintf("/proc/%d/root%s", p.cmd.Process.Pid, data)
-	h := readyEdge(p, inside)
+	inside := fmt.Sprintf("/proc/%d/root%s", p.PID(), data)
+	h := readyEdge(t, p, inside)
 	wished(t, h, "porch", "ON")
 	shows(t, h, "porch", "ON", 5*time.Second)
 
@@ -40,12 +42,12 @@ func TestDiskFull(t *testing.T) {
 		wished(t, h, "porch", value)
 		shows(t, h, "porch", value, 5*time.Second)
 	}
-	h.expect(h.stderr, `level=ERROR .*(disk|no space)`, 5*time.Second)
+	h.Expect(h.Stderr, `level=ERROR .*(disk|no space)`, 5*time.Second)
 
 	// The house does not wait for its disk; what is not on it is told without a rev (rule 1).
 	w := wished(t, h, "porch", "OFF")
 	shows(t, h, "porch", "OFF", 5*time.Second)
-	d, err := h.api().device(t.Context(), "porch")
+	d, err := h.api.Device(t.Context(), "porch")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +61,15 @@ func TestDiskFull(t *testing.T) {
 	if err := os.Remove(fill); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	world.Eventually(t, 10*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		if err != nil {
 			return false, err.Error()
 		}
 		e := d.Properties["powerstatus"].Expected
 		return e != nil && e.Value == "OFF" && e.Rev > 0 && health(t, h) == "ok", d.String()
 	})
-	if r := h.cli("device", "set", "porch", "powerstatus=ON", "--wait", "5s"); r.code != 0 {
+	if r := h.cli("device", "set", "porch", "powerstatus=ON", "--wait", "5s"); r.Code != 0 {
 		t.Errorf("with room again: %v", r)
 	}
 }
@@ -78,7 +80,7 @@ func health(t *testing.T, h *home) string {
 	var now struct {
 		Status string `json:"status"`
 	}
-	if _, err := h.api().do(t.Context(), http.MethodGet, "/healthz", "", &now); err != nil {
+	if _, err := h.api.Do(t.Context(), http.MethodGet, "/healthz", "", &now); err != nil {
 		t.Fatal(err)
 	}
 	return now.Status
@@ -110,7 +112,7 @@ func fillDisk(t *testing.T, path string) {
 // user namespace.
 func privateMounts(t *testing.T) []string {
 	t.Helper()
-	need(t, "unshare", "mount")
+	world.Need(t, "unshare", "mount")
 	try := []string{"unshare", "--mount"}
 	if os.Getuid() != 0 {
 		try = append(try, "--map-root-user")

@@ -5,35 +5,36 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // home is a running edge.
 type home struct {
-	*process
+	*world.Process
+	t          *testing.T
 	data       string // its folder
 	host, port string // of its broker
-	client     *api
+	api        *world.API
 }
 
 func (h *home) socket() string { return filepath.Join(h.data, "edge.sock") }
 
-func (h *home) api() *api { return h.client }
-
 // cli runs a command on the spot, as somebody with a terminal on the same machine.
-func (h *home) cli(args ...string) result {
+func (h *home) cli(args ...string) world.Result {
 	h.t.Helper()
-	return command(h.t, binary, append(args, "--data", h.data)...)
+	return world.Command(h.t, "", built.Path(h.t), append(args, "--data", h.data)...)
 }
 
 // writeConfig writes the configuration that startEdge would write, with more lines in it.
 func writeConfig(t *testing.T, data, text string) {
 	t.Helper()
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(data, "twinbridge.yaml"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	world.WriteFile(t, filepath.Join(data, "twinbridge.yaml"), text)
+}
+
+func writeManifest(t *testing.T, data, name, text string) {
+	t.Helper()
+	world.WriteFile(t, filepath.Join(data, "devices", name), text)
 }
 
 // freePort is the configuration of an edge that shares the machine with others.
@@ -45,16 +46,17 @@ func startEdge(t *testing.T, data string, args []string) *home {
 	if _, err := os.Stat(filepath.Join(data, "twinbridge.yaml")); err != nil {
 		writeConfig(t, data, freePort)
 	}
-	return readyEdge(start(t, binary, append([]string{"edge", "--data", data}, args...)...), data)
+	return readyEdge(t, world.Start(t, built.Path(t), append([]string{"edge", "--data", data}, args...)...), data)
 }
 
 // readyEdge waits until a started edge says that it is ready.
-func readyEdge(p *process, data string) *home {
-	p.t.Helper()
-	h := &home{process: p, data: data}
-	m := h.expect(h.stdout, `(?m)^ready: .*mqtt ([0-9.]+):([0-9]+)`, 10*time.Second)
+func readyEdge(t *testing.T, p *world.Process, data string) *home {
+	t.Helper()
+	h := &home{Process: p, t: t, data: data}
+	m := h.Expect(h.Stdout, `(?m)^ready: .*mqtt ([0-9.]+):([0-9]+)`, 10*time.Second)
 	h.host, h.port = m[1], m[2]
-	h.client = newAPI(h.socket())
-	p.t.Cleanup(h.client.http.CloseIdleConnections)
+	h.api = world.NewSocketAPI(h.socket())
+	h.api.HTTP.Timeout = 20 * time.Second
+	t.Cleanup(h.api.Close)
 	return h
 }

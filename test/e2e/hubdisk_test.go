@@ -20,7 +20,7 @@ func TestHubDiskFull(t *testing.T) {
 	}
 	disk := append([]string{"env", "SMALLDISK=6m"}, append(privateMounts(t), script)...)
 	h := &house{T: t, lines: &lampLines{}}
-	h.World = world.New(t, world.Options{Binary: binary, Shape: world.Three, Manifest: houseManifest, HubDisk: disk, OnLine: h.lines.line})
+	h.World = world.New(t, world.Options{Binary: built.Path(t), Shape: world.Three, Manifest: houseManifest, HubDisk: disk, OnLine: h.lines.line})
 	h.hub, h.node = h.HubAPI(), h.NodeAPI()
 	h.settled(lamps...)
 	h.switched(h.hub, "porch", "ON")

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"twinbridge/internal/planttest"
+	"twinbridge/test/world"
 )
 
 // TestKillSweep kills the program again and again at random moments while wishes come in, and holds every answer it gave
@@ -22,7 +22,7 @@ func TestKillSweep(t *testing.T) {
 		kills = 200
 	}
 	data := t.TempDir()
-	book := sweep(t, binary, data, kills)
+	book := sweep(t, built.Path(t), data, kills)
 	for _, f := range book.faults {
 		t.Error(f)
 	}
@@ -34,12 +34,12 @@ func TestKillSweep(t *testing.T) {
 	// After all that it still comes to rest.
 	h := startEdge(t, data, nil)
 	for _, name := range swept[:3] {
-		eventually(t, 5*time.Second, func() (bool, string) {
-			d, err := h.api().device(t.Context(), name)
+		world.Eventually(t, 5*time.Second, func() (bool, string) {
+			d, err := h.api.Device(t.Context(), name)
 			if err != nil {
 				return false, err.Error()
 			}
-			return d.Properties["count"].Wish == nil && d.expected("count") == d.actual("count"), d.String()
+			return d.Properties["count"].Wish == nil && d.Expected("count") == d.Actual("count"), d.String()
 		})
 	}
 }
@@ -52,7 +52,7 @@ func TestKillSweepFinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	planted := filepath.Join(dir, "twinbridge")
-	if err := build(t.Context(), planted, "-overlay", overlay); err != nil {
+	if err := world.Build(t.Context(), world.Root(), planted, "-overlay", overlay); err != nil {
 		t.Fatal(err)
 	}
 	book := sweep(t, planted, t.TempDir(), 100)
@@ -75,43 +75,43 @@ func sweep(t *testing.T, program, data string, kills int) *ledger {
 	book := newLedger()
 
 	for kill := range kills + 1 {
-		h := readyEdge(start(t, program, "edge", "--data", data), data)
-		checkAfterCrash(t, h.api(), book)
+		h := readyEdge(t, world.Start(t, program, "edge", "--data", data), data)
+		checkAfterCrash(t, h.api, book)
 		if len(book.faults) > 0 || kill == kills {
-			h.kill()
+			h.Kill()
 			return book
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
 		var load sync.WaitGroup
 		for _, name := range swept {
-			load.Go(func() { wishes(ctx, h.api(), name, kill*1_000_000, book) })
+			load.Go(func() { wishes(ctx, h.api, name, kill*1_000_000, book) })
 		}
 		// From the first wishes to well within the steady state; some kills come in the middle of the first commit.
 		<-time.After(time.Duration(rng.Int64N(int64(300 * time.Millisecond))))
-		h.kill()
+		h.Kill()
 		cancel()
 		load.Wait()
 
 		// Now and then the next life ends while it starts.
 		if rng.IntN(4) == 0 {
-			p := start(t, program, "edge", "--data", data)
+			p := world.Start(t, program, "edge", "--data", data)
 			<-time.After(time.Duration(rng.Int64N(int64(60 * time.Millisecond))))
-			p.kill()
+			p.Kill()
 		}
 	}
 	return book
 }
 
 // wishes sends one wish after the other to one device until the program is gone.
-func wishes(ctx context.Context, a *api, name string, first int, book *ledger) {
+func wishes(ctx context.Context, a *world.API, name string, first int, book *ledger) {
 	for i := first; ; i++ {
 		book.sending(name, float64(i))
 		query := "?wait=2s"
 		if i%3 == 0 || name[0] == 'n' { // nobody's devices answer no wish
 			query = ""
 		}
-		status, w, err := a.patch(ctx, name, query, fmt.Sprintf(`{"expected":{"count":%d}}`, i))
+		status, w, err := a.Patch(ctx, name, query, fmt.Sprintf(`{"expected":{"count":%d}}`, i))
 		if err != nil {
 			return
 		}
@@ -124,14 +124,14 @@ func wishes(ctx context.Context, a *api, name string, first int, book *ledger) {
 		}
 		switch i % 4 {
 		case 0:
-			d, err := a.device(ctx, name)
+			d, err := a.Device(ctx, name)
 			if err != nil {
 				return
 			}
 			book.seen(d)
 		case 2: // ask until it is on disk
 			for w.Rev == 0 {
-				if _, err := a.do(ctx, http.MethodGet, "/v1/wishes/"+w.ID, "", &w); err != nil {
+				if _, err := a.Do(ctx, http.MethodGet, "/v1/wishes/"+w.ID, "", &w); err != nil {
 					return
 				}
 			}
@@ -141,10 +141,10 @@ func wishes(ctx context.Context, a *api, name string, first int, book *ledger) {
 }
 
 // checkAfterCrash holds what the program says now against what it promised before.
-func checkAfterCrash(t *testing.T, a *api, book *ledger) {
+func checkAfterCrash(t *testing.T, a *world.API, book *ledger) {
 	t.Helper()
 	for _, name := range swept {
-		d, err := a.device(t.Context(), name)
+		d, err := a.Device(t.Context(), name)
 		if err != nil {
 			t.Fatalf("after a crash: %v", err)
 		}
@@ -152,8 +152,7 @@ func checkAfterCrash(t *testing.T, a *api, book *ledger) {
 		book.seen(d)
 		// The last 16 are kept (rule 2); one that was under way at the end of a life may be among them.
 		for _, id := range book.recent(name, 12) {
-			var w wish
-			status, err := a.do(t.Context(), http.MethodGet, "/v1/wishes/"+id, "", &w)
+			status, w, err := a.Wish(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -199,15 +198,4 @@ spec:
 `, name, protocol)
 	}
 	return text
-}
-
-func writeManifest(t *testing.T, data, name, text string) {
-	t.Helper()
-	dir := filepath.Join(data, "devices")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

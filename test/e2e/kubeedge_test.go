@@ -10,6 +10,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"twinbridge/test/world"
 )
 
 // The habits of KubeEdge's own MQTT mappers, as scripts: which topics each subscribes, how carelessly it fills its
@@ -145,7 +147,7 @@ func TestCounterMapper(t *testing.T) {
 	report(0)
 	taken(1)
 	for _, want := range []string{"ON", "OFF"} {
-		if r := h.cli("device", "set", "counter", "status="+want); r.code != 0 {
+		if r := h.cli("device", "set", "counter", "status="+want); r.Code != 0 {
 			t.Fatalf("set: %v", r)
 		}
 		heard(want)
@@ -164,9 +166,9 @@ func TestCounterMapper(t *testing.T) {
 
 func counted(t *testing.T, h *home, want string) {
 	t.Helper()
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "counter")
-		return err == nil && d.actual("status") == want, fmt.Sprint(d, err)
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "counter")
+		return err == nil && d.Actual("status") == want, fmt.Sprint(d, err)
 	})
 }
 
@@ -205,11 +207,11 @@ func TestModbusMapper(t *testing.T) {
 			s.publish(base+"state/update", `{"event_id":"","timestamp":0,"state":"OK"}`)
 		}
 	}()
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h.api().device(ctx, "coil")
-		return err == nil && d.Presence == "online" && d.actual("powerstatus") == 0.0, fmt.Sprint(d, err)
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api.Device(ctx, "coil")
+		return err == nil && d.Presence == "online" && d.Actual("powerstatus") == 0.0, fmt.Sprint(d, err)
 	})
-	if r := h.cli("device", "set", "coil", "powerstatus=1", "--wait", "8s"); r.code != 0 {
+	if r := h.cli("device", "set", "coil", "powerstatus=1", "--wait", "8s"); r.Code != 0 {
 		t.Fatalf("set: %v", r)
 	}
 	mu.Lock()
@@ -219,9 +221,9 @@ func TestModbusMapper(t *testing.T) {
 	if got != "1" {
 		t.Errorf("told as applied, the coil is %s", got)
 	}
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h.api().device(ctx, "coil")
-		return err == nil && d.expected("powerstatus") == 0.0 && d.Properties["powerstatus"].Expected.Origin == "device", fmt.Sprint(d, err)
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api.Device(ctx, "coil")
+		return err == nil && d.Expected("powerstatus") == 0.0 && d.Properties["powerstatus"].Expected.Origin == "device", fmt.Sprint(d, err)
 	})
 }
 
@@ -236,10 +238,10 @@ func TestPollingMapper(t *testing.T) {
 			expected <- *e.Value
 		}
 	})
-	if r := h.cli("device", "set", "coil", "powerstatus=1"); r.code != 0 {
+	if r := h.cli("device", "set", "coil", "powerstatus=1"); r.Code != 0 {
 		t.Fatalf("set: %v", r)
 	}
-	eventually(t, 5*time.Second, func() (bool, string) {
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
 		s.publish(base+"get", `{"event_id":"123","timestamp":0}`)
 		select {
 		case v := <-expected:
@@ -249,8 +251,8 @@ func TestPollingMapper(t *testing.T) {
 		}
 	})
 	s.publish(base+"update", `{"event_id":"","timestamp":0,"twin":{"powerstatus":{"actual":{"value":"1"},"metadata":{"type":"Updated"}}}}`)
-	eventually(t, 5*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "coil")
-		return err == nil && d.actual("powerstatus") == 1.0, fmt.Sprint(d, err)
+	world.Eventually(t, 5*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "coil")
+		return err == nil && d.Actual("powerstatus") == 1.0, fmt.Sprint(d, err)
 	})
 }

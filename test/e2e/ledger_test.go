@@ -4,18 +4,20 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"twinbridge/test/world"
 )
 
 // ledger remembers what the program told, over all its lives, and notices when it contradicts itself (rule 11: Durable,
 // Monotone, Told).
 type ledger struct {
 	mu        sync.Mutex
-	decisions map[uint64]string    // by rev: what was decided with it
-	devices   map[string]uint64    // by device: the highest rev told of it
-	props     map[string]uint64    // by device and property: the highest rev told of its expected value
-	told      map[string]wish      // by id: what was last told of it
-	order     map[string][]string  // by device: ids of wishes in the order in which they were told
-	open      map[string][]float64 // by device: values that may be in force: the last durable one and all sent after it
+	decisions map[uint64]string     // by rev: what was decided with it
+	devices   map[string]uint64     // by device: the highest rev told of it
+	props     map[string]uint64     // by device and property: the highest rev told of its expected value
+	told      map[string]world.Wish // by id: what was last told of it
+	order     map[string][]string   // by device: ids of wishes in the order in which they were told
+	open      map[string][]float64  // by device: values that may be in force: the last durable one and all sent after it
 	faults    []string
 	promises  int // how often something was promised
 }
@@ -23,7 +25,7 @@ type ledger struct {
 func newLedger() *ledger {
 	return &ledger{
 		decisions: map[uint64]string{}, devices: map[string]uint64{}, props: map[string]uint64{},
-		told: map[string]wish{}, order: map[string][]string{}, open: map[string][]float64{},
+		told: map[string]world.Wish{}, order: map[string][]string{}, open: map[string][]float64{},
 	}
 }
 
@@ -48,7 +50,7 @@ func (l *ledger) sending(dev string, value float64) {
 }
 
 // answered notes the answer to the wish that was sent last to this device.
-func (l *ledger) answered(dev string, value float64, w wish) {
+func (l *ledger) answered(dev string, value float64, w world.Wish) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tell(dev, w)
@@ -69,13 +71,13 @@ func (l *ledger) promised(dev string, value float64) {
 }
 
 // looked notes an answer to a question about a wish that was told before.
-func (l *ledger) looked(dev string, w wish) {
+func (l *ledger) looked(dev string, w world.Wish) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tell(dev, w)
 }
 
-func (l *ledger) tell(dev string, w wish) {
+func (l *ledger) tell(dev string, w world.Wish) {
 	before, known := l.told[w.ID]
 	if known && before.Outcome != "pending" && before.Rev != 0 && before.Outcome != w.Outcome {
 		l.fault("wish %s of %s: told %s (rev %d), later %s (rev %d)", w.ID, dev, before.Outcome, before.Rev, w.Outcome, w.Rev)
@@ -94,7 +96,7 @@ func (l *ledger) tell(dev string, w wish) {
 }
 
 // seen notes a view of a device. Views are asked for one at a time, so that a later one is a later one.
-func (l *ledger) seen(d device) {
+func (l *ledger) seen(d world.Device) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if d.Rev != 0 && d.Rev < l.devices[d.Name] { // 0: not on disk yet, nothing is told
@@ -122,12 +124,12 @@ func (l *ledger) seen(d device) {
 }
 
 // afterCrash checks that a device about which something was promised has still got it, or something newer.
-func (l *ledger) afterCrash(d device, prop string) {
+func (l *ledger) afterCrash(d world.Device, prop string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	got, ok := d.expected(prop).(float64)
+	got, ok := d.Expected(prop).(float64)
 	if l.props[d.Name+"."+prop] > 0 && (!ok || !slices.Contains(l.open[d.Name], got)) {
-		l.fault("device %s: after the crash expected is %v; promised or under way were %v", d.Name, d.expected(prop), l.open[d.Name])
+		l.fault("device %s: after the crash expected is %v; promised or under way were %v", d.Name, d.Expected(prop), l.open[d.Name])
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // lampManifest defines one lamp; its mapper is the simulated one, wherever it runs.
@@ -38,17 +40,17 @@ spec:
 const withoutMapper = freePort + "mapper:\n  enabled: false\n"
 
 // startMapper starts a mapper in a process of its own, for the broker at that address.
-func startMapper(t *testing.T, node, address string) *process {
+func startMapper(t *testing.T, node, address string) *world.Process {
 	t.Helper()
 	data := t.TempDir()
 	writeConfig(t, data, fmt.Sprintf("node:\n  name: %s\nmqtt:\n  broker: tcp://%s\n", node, address))
-	return start(t, binary, "mapper", "--data", data)
+	return world.Start(t, built.Path(t), "mapper", "--data", data)
 }
 
 // wished sends a standing wish for a lamp through the socket.
-func wished(t *testing.T, h *home, name, value string) wish {
+func wished(t *testing.T, h *home, name, value string) world.Wish {
 	t.Helper()
-	status, w, err := h.api().patch(t.Context(), name, "", fmt.Sprintf(`{"expected":{"powerstatus":%q}}`, value))
+	status, w, err := h.api.Patch(t.Context(), name, "", fmt.Sprintf(`{"expected":{"powerstatus":%q}}`, value))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,12 +63,12 @@ func wished(t *testing.T, h *home, name, value string) wish {
 // shows waits until a lamp shows a value and nothing is pending on it.
 func shows(t *testing.T, h *home, name, value string, limit time.Duration) {
 	t.Helper()
-	eventually(t, limit, func() (bool, string) {
-		d, err := h.api().device(t.Context(), name)
+	world.Eventually(t, limit, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), name)
 		if err != nil {
 			return false, err.Error()
 		}
-		return d.actual("powerstatus") == value && d.Properties["powerstatus"].Wish == nil, d.String()
+		return d.Actual("powerstatus") == value && d.Properties["powerstatus"].Wish == nil, d.String()
 	})
 }
 
@@ -84,11 +86,12 @@ func TestMapperStoppedAndStarted(t *testing.T) {
 	shows(t, h, "porch", "ON", 5*time.Second)
 
 	// It says offline before it goes.
-	if code := m.signal(interrupt, 2*time.Second); code != 0 {
+	m.Signal(interrupt)
+	if code := m.Wait(2 * time.Second); code != 0 {
 		t.Errorf("the mapper ended with status %d", code)
 	}
-	eventually(t, time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	world.Eventually(t, time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
 	})
 	if w := wished(t, h, "porch", "OFF"); w.Outcome != "pending" {
@@ -111,9 +114,9 @@ func TestMapperKilled(t *testing.T) {
 	m := startMapper(t, "cellar", address)
 	wished(t, h, "porch", "ON")
 	shows(t, h, "porch", "ON", 5*time.Second)
-	m.kill()
-	eventually(t, time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	m.Kill()
+	world.Eventually(t, time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		return err == nil && d.Presence == "offline", fmt.Sprint(d, err)
 	})
 	wished(t, h, "porch", "OFF")
@@ -138,48 +141,47 @@ func TestLampMovesOnlyThroughTheBroker(t *testing.T) {
 	l.Close()
 	m := startMapper(t, "cellar", closed)
 	w := wished(t, h, "porch", "ON")
-	never(t, 2*time.Second, func() (bool, string) {
-		d, err := h.api().device(t.Context(), "porch")
+	world.Never(t, 2*time.Second, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), "porch")
 		if err != nil {
 			return true, err.Error()
 		}
-		return d.actual("powerstatus") == "ON", d.String()
+		return d.Actual("powerstatus") == "ON", d.String()
 	})
-	var now wish
-	if _, err := h.api().do(t.Context(), http.MethodGet, "/v1/wishes/"+w.ID, "", &now); err != nil || now.Outcome != "pending" {
+	if _, now, err := h.api.Wish(t.Context(), w.ID); err != nil || now.Outcome != "pending" {
 		t.Errorf("the wish is %+v, %v; want pending", now, err)
 	}
 	// The same mapper with the right address moves it, so the test would have seen it.
-	m.kill()
+	m.Kill()
 	startMapper(t, "cellar", net.JoinHostPort(h.host, h.port))
 	shows(t, h, "porch", "ON", 5*time.Second)
 }
 
 // TestForeignMapper lets a lamp be driven by a shell script around Mosquitto's clients.
 func TestForeignMapper(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub")
+	world.Need(t, "mosquitto_pub", "mosquitto_sub")
 	data := t.TempDir()
 	manifest, err := filepath.Abs("testdata/lamp.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := startEdge(t, data, nil)
-	if r := h.cli("apply", "-f", manifest); r.code != 0 {
+	if r := h.cli("apply", "-f", manifest); r.Code != 0 {
 		t.Fatalf("apply: %v", r)
 	}
 
 	relay := filepath.Join(t.TempDir(), "relay")
-	writeFile(t, relay, "OFF\n")
-	start(t, "testdata/mapper.sh", h.host, h.port, "porch", relay)
+	world.WriteFile(t, relay, "OFF\n")
+	world.Start(t, "testdata/mapper.sh", h.host, h.port, "porch", relay)
 	shows(t, h, "porch", "OFF", 5*time.Second)
 
 	for _, want := range []string{"ON", "OFF", "ON"} {
 		// This mapper does not say which wish a report belongs to. What it reports within the settle time (1 s) after its
 		// start, or after another wish, may be about something older, and is not taken as an answer (rule 5).
 		before := readFile(t, relay)
-		never(t, 1200*time.Millisecond, func() (bool, string) { return readFile(t, relay) != before, "the relay moved by itself" })
+		world.Never(t, 1200*time.Millisecond, func() (bool, string) { return readFile(t, relay) != before, "the relay moved by itself" })
 		r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "5s")
-		if r.code != 0 {
+		if r.Code != 0 {
 			t.Fatalf("set %s: %v", want, r)
 		}
 		if got := readFile(t, relay); got != want+"\n" {
@@ -189,16 +191,16 @@ func TestForeignMapper(t *testing.T) {
 
 	// Wishes that follow each other faster are told as applied too: they are offered once more after the settle time.
 	for _, want := range []string{"OFF", "ON"} {
-		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "5s"); r.code != 0 {
+		if r := h.cli("device", "set", "porch", "powerstatus="+want, "--wait", "5s"); r.Code != 0 {
 			t.Fatalf("set %s: %v", want, r)
 		}
 	}
 
 	// A hand on the switch, as this mapper reports it: unmarked, from a connection of its own.
-	writeFile(t, relay, "OFF\n")
+	world.WriteFile(t, relay, "OFF\n")
 	topic := "$hw/events/device/porch/twin/update"
 	payload := `{"event_id":"hand","timestamp":0,"twin":{"powerstatus":{"actual":{"value":"OFF"},"metadata":{"type":"Updated"}}}}`
-	if r := command(t, "mosquitto_pub", "-h", h.host, "-p", h.port, "-t", topic, "-m", payload); r.code != 0 {
+	if r := world.Command(t, "", "mosquitto_pub", "-h", h.host, "-p", h.port, "-t", topic, "-m", payload); r.Code != 0 {
 		t.Fatalf("mosquitto_pub: %v", r)
 	}
 	followed(t, h, "porch", "OFF", 4*time.Second)
@@ -210,20 +212,20 @@ func TestForeignMapper(t *testing.T) {
 // followed waits until expected follows what a hand did.
 func followed(t *testing.T, h *home, name, value string, limit time.Duration) {
 	t.Helper()
-	eventually(t, limit, func() (bool, string) {
-		d, err := h.api().device(t.Context(), name)
+	world.Eventually(t, limit, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), name)
 		if err != nil {
 			return false, err.Error()
 		}
 		e := d.Properties["powerstatus"].Expected
-		return e != nil && e.Value == value && e.Origin == "device" && d.actual("powerstatus") == value, d.String()
+		return e != nil && e.Value == value && e.Origin == "device" && d.Actual("powerstatus") == value, d.String()
 	})
 	// And it stays so: nothing comes after the settle time that undoes it.
-	never(t, 1500*time.Millisecond, func() (bool, string) {
-		d, err := h.api().device(t.Context(), name)
+	world.Never(t, 1500*time.Millisecond, func() (bool, string) {
+		d, err := h.api.Device(t.Context(), name)
 		if err != nil {
 			return true, err.Error()
 		}
-		return d.actual("powerstatus") != value || d.expected("powerstatus") != value, d.String()
+		return d.Actual("powerstatus") != value || d.Expected("powerstatus") != value, d.String()
 	})
 }

@@ -9,20 +9,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // refuses starts an edge that must not start, and gives what it says to people.
 func refuses(t *testing.T, data string) string {
 	t.Helper()
-	p := start(t, binary, "edge", "--data", data)
-	code := p.wait(10 * time.Second)
+	p := world.Start(t, built.Path(t), "edge", "--data", data)
+	code := p.Wait(10 * time.Second)
 	if code != 1 && code != 2 {
-		t.Errorf("exit status %d, want 1 or 2; stderr: %s", code, p.stderr)
+		t.Errorf("exit status %d, want 1 or 2; stderr: %s", code, p.Stderr)
 	}
-	if strings.Contains(p.stderr.String(), "goroutine ") {
-		t.Errorf("it did not refuse but crash: %s", p.stderr)
+	if strings.Contains(p.Stderr.String(), "goroutine ") {
+		t.Errorf("it did not refuse but crash: %s", p.Stderr)
 	}
-	return p.stderr.String()
+	return p.Stderr.String()
 }
 
 func says(t *testing.T, text string, want ...string) {
@@ -60,7 +62,7 @@ func TestSecondEdgeOnTheSameData(t *testing.T) {
 func TestSocketLeftBehind(t *testing.T) {
 	data := t.TempDir()
 	h := startEdge(t, data, nil)
-	h.kill()
+	h.Kill()
 	if _, err := os.Stat(h.socket()); err != nil {
 		t.Fatalf("a killed edge leaves its socket: %v", err)
 	}
@@ -82,7 +84,8 @@ func TestDamagedStore(t *testing.T) {
 		h := startEdge(t, data, nil)
 		wished(t, h, "porch", "ON")
 		shows(t, h, "porch", "ON", 5*time.Second)
-		if code := h.signal(syscall.SIGTERM, 2*time.Second); code != 0 {
+		h.Signal(syscall.SIGTERM)
+		if code := h.Wait(2 * time.Second); code != 0 {
 			t.Fatalf("exit status %d", code)
 		}
 		return data, filepath.Join(data, "edge.db")
@@ -102,7 +105,7 @@ func TestDamagedStore(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			data, file := whole(t)
 			damaged := tt.damage([]byte(readFile(t, file)))
-			writeFile(t, file, string(damaged))
+			world.WriteFile(t, file, string(damaged))
 			says(t, refuses(t, data), file)
 			if got := readFile(t, file); got != string(damaged) {
 				t.Error("the damaged file was changed")
@@ -119,7 +122,8 @@ func TestStopsCleanly(t *testing.T) {
 			writeManifest(t, data, "lamp.yaml", lampManifest)
 			h := startEdge(t, data, nil)
 			wished(t, h, "porch", "ON")
-			if code := h.signal(s, time.Second); code != 0 {
+			h.Signal(s)
+			if code := h.Wait(time.Second); code != 0 {
 				t.Errorf("exit status %d", code)
 			}
 			if _, err := os.Stat(h.socket()); !os.IsNotExist(err) {

@@ -8,23 +8,25 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"twinbridge/test/world"
 )
 
 // TestPrintedLinesSwitchTheLamp does what `make run` does and then types in every line that the edge prints.
 func TestPrintedLinesSwitchTheLamp(t *testing.T) {
-	need(t, "curl", "mosquitto_pub")
+	world.Need(t, "curl", "mosquitto_pub")
 	home := t.TempDir()
 	if err := os.Mkdir(filepath.Join(home, "bin"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(binary, filepath.Join(home, "bin", "twinbridge")); err != nil {
+	if err := os.Symlink(built.Path(t), filepath.Join(home, "bin", "twinbridge")); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(home, ".twinbridge")
 	writeConfig(t, data, freePort)
-	h := readyEdge(startIn(t, home, "./bin/twinbridge", "edge", "--data", "./.twinbridge", "--demo"), data)
+	h := readyEdge(t, world.Start(t, "env", "-C", home, "./bin/twinbridge", "edge", "--data", "./.twinbridge", "--demo"), data)
 
-	lines := regexp.MustCompile(`(?m)^\s+((?:\./bin/)?twinbridge |curl |mosquitto_pub ).*$`).FindAllString(h.stdout.String(), -1)
+	lines := regexp.MustCompile(`(?m)^\s+((?:\./bin/)?twinbridge |curl |mosquitto_pub ).*$`).FindAllString(h.Stdout.String(), -1)
 	seen := map[string]bool{}
 	for _, line := range lines {
 		line = strings.TrimSpace(line)
@@ -38,36 +40,36 @@ func TestPrintedLinesSwitchTheLamp(t *testing.T) {
 			other := map[string]string{"ON": "OFF", "OFF": "ON"}[value]
 			wished(t, h, "lamp", other)
 			shows(t, h, "lamp", other, 5*time.Second)
-			before := strings.Count(h.stdout.String(), "lamp default/lamp is "+value)
+			before := strings.Count(h.Stdout.String(), "lamp default/lamp is "+value)
 			// A printed line is for people to paste into a shell.
-			if r := commandIn(t, home, "", "sh", "-c", line); r.code != 0 {
+			if r := world.Command(t, "", "env", "-C", home, "sh", "-c", line); r.Code != 0 {
 				t.Fatalf("%s: %v", line, r)
 			}
 			shows(t, h, "lamp", value, 5*time.Second)
-			eventually(t, time.Second, func() (bool, string) {
-				return strings.Count(h.stdout.String(), "lamp default/lamp is "+value) == before+1, h.stdout.String()
+			world.Eventually(t, time.Second, func() (bool, string) {
+				return strings.Count(h.Stdout.String(), "lamp default/lamp is "+value) == before+1, h.Stdout.String()
 			})
 		})
 	}
 	for _, program := range []string{"twinbridge", "curl", "mosquitto_pub"} {
 		if !seen[program] {
-			t.Errorf("no line with %s that switches the lamp was printed: %s", program, h.stdout)
+			t.Errorf("no line with %s that switches the lamp was printed: %s", program, h.Stdout)
 		}
 	}
 }
 
 // TestAppliedIsSaid asks to be told when the lamp has done it: REST and command line both say applied.
 func TestAppliedIsSaid(t *testing.T) {
-	need(t, "curl")
+	world.Need(t, "curl")
 	data := t.TempDir()
 	writeManifest(t, data, "lamp.yaml", lampManifest)
 	h := startEdge(t, data, nil)
 
-	r := command(t, "curl", "-sS", "--fail-with-body", "--unix-socket", h.socket(), "-X", "PATCH",
+	r := world.Command(t, "", "curl", "-sS", "--fail-with-body", "--unix-socket", h.socket(), "-X", "PATCH",
 		"-H", "Content-Type: application/json", "-d", `{"expected":{"powerstatus":"ON"}}`,
 		"-w", "\n%{http_code}", "http://edge/v1/devices/default/porch/expected?wait=5s")
-	body, status, _ := strings.Cut(strings.TrimSpace(r.out), "\n")
-	var w wish
+	body, status, _ := strings.Cut(strings.TrimSpace(r.Out), "\n")
+	var w world.Wish
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
 		t.Fatalf("curl: %v: %v", err, r)
 	}
@@ -76,16 +78,16 @@ func TestAppliedIsSaid(t *testing.T) {
 	}
 
 	r = h.cli("device", "set", "porch", "powerstatus=OFF", "--wait", "5s")
-	if r.code != 0 || !strings.Contains(r.out+r.err, "applied") {
+	if r.Code != 0 || !strings.Contains(r.Out+r.Err, "applied") {
 		t.Errorf("set --wait: %v; want exit 0 and applied", r)
 	}
 	r = h.cli("device", "set", "porch", "powerstatus=ON", "--wait", "5s", "-o", "json")
-	if err := json.Unmarshal([]byte(r.out), &w); err != nil || r.code != 0 || w.Outcome != "applied" {
+	if err := json.Unmarshal([]byte(r.Out), &w); err != nil || r.Code != 0 || w.Outcome != "applied" {
 		t.Errorf("set --wait -o json: %v %+v %v; want applied", err, w, r)
 	}
 	r = h.cli("device", "get", "porch", "-o", "json")
-	var d device
-	if err := json.Unmarshal([]byte(r.out), &d); err != nil || d.actual("powerstatus") != "ON" {
+	var d world.Device
+	if err := json.Unmarshal([]byte(r.Out), &d); err != nil || d.Actual("powerstatus") != "ON" {
 		t.Errorf("get -o json: %v %v; want ON", err, r)
 	}
 }
@@ -115,13 +117,13 @@ func TestExitStatus(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := h.cli(tt.args...)
-			if r.code != tt.want || !strings.Contains(r.out+r.err, tt.says) {
+			if r.Code != tt.want || !strings.Contains(r.Out+r.Err, tt.says) {
 				t.Errorf("%q: %v; want exit %d and %q", tt.args, r, tt.want, tt.says)
 			}
 		})
 	}
 	t.Run("no edge runs", func(t *testing.T) {
-		if r := command(t, binary, "device", "list", "--data", t.TempDir()); r.code != 1 {
+		if r := world.Command(t, "", built.Path(t), "device", "list", "--data", t.TempDir()); r.Code != 1 {
 			t.Errorf("%v; want exit 1", r)
 		}
 	})

@@ -615,7 +615,7 @@ func TestUpAtAnotherAddress(t *testing.T) {
 	was := h.HubAddr
 	h.HubAddr = world.FreeAddr(t)
 	file := h.Hub.Store("twinbridge.yaml")
-	writeFile(t, file, strings.ReplaceAll(readFile(t, file), was, h.HubAddr))
+	world.WriteFile(t, file, strings.ReplaceAll(readFile(t, file), was, h.HubAddr))
 	h.Hub.Start()
 	h.Joined()
 	h.hub = h.HubAPI()

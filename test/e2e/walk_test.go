@@ -17,10 +17,10 @@ import (
 //
 //	mapper, Mosquitto, EventBus, DeviceTwin, edge.db, EdgeHub, CloudHub, DeviceController, registry, hub.db, asker
 func TestWalk(t *testing.T) {
-	need(t, "mosquitto_pub", "mosquitto_sub")
+	world.Need(t, "mosquitto_pub", "mosquitto_sub")
 	h := &house{T: t, lines: &lampLines{}, proxy: world.NewProxy(t)}
 	h.World = world.New(t, world.Options{
-		Binary: binary, Shape: world.Three, Manifest: houseManifest, OnLine: h.lines.line, Through: h.proxy.Through, Mosquitto: true,
+		Binary: built.Path(t), Shape: world.Three, Manifest: houseManifest, OnLine: h.lines.line, Through: h.proxy.Through, Mosquitto: true,
 	})
 	h.hub, h.node = h.HubAPI(), h.NodeAPI()
 	atHub := h.HubSocket()

@@ -122,9 +122,9 @@ func (l *lampLines) count() int { return len(l.since(0)) }
 // newHouse makes a world of a shape.
 func newHouse(t *testing.T, shape world.Shape) *house {
 	t.Helper()
-	need(t, "mosquitto_pub")
+	world.Need(t, "mosquitto_pub")
 	h := &house{T: t, lines: &lampLines{}}
-	o := world.Options{Binary: binary, Shape: shape, Manifest: houseManifest, OnLine: h.lines.line}
+	o := world.Options{Binary: built.Path(t), Shape: shape, Manifest: houseManifest, OnLine: h.lines.line}
 	if shape == world.Three {
 		h.proxy = world.NewProxy(t)
 		o.Through = h.proxy.Through

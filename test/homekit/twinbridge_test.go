@@ -20,13 +20,7 @@ import (
 // built is the program under test, once the first test has built it.
 var built world.Built
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := built.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { built.Main(m) }
 
 // twinbridge is the real edge with simulated lamps.
 type twinbridge struct {

@@ -83,7 +83,7 @@ var homekitPort = regexp.MustCompile(`homekit (\d+)`)
 // start starts the program, and waits until it serves.
 func (h *home) start(t *testing.T) {
 	t.Helper()
-	h.Process = world.Start(t, binary, "edge", "--data", h.data)
+	h.Process = world.Start(t, built.Path(t), "edge", "--data", h.data)
 	ready := h.Expect(h.Stdout, `(?m)^ready: .* after the start$`, world.StartTime)[0]
 	h.addr = ""
 	if m := homekitPort.FindStringSubmatch(ready); m != nil {
@@ -145,7 +145,7 @@ func (h *home) bridge(t *testing.T) bridge {
 // command runs twinbridge pair homekit, as its owner does, and gives the first bridge.
 func (h *home) command(t *testing.T, flags ...string) bridge {
 	t.Helper()
-	r := world.Command(t, "", binary, append([]string{"pair", "homekit", "-o", "json", "--data", h.data}, flags...)...)
+	r := world.Command(t, "", built.Path(t), append([]string{"pair", "homekit", "-o", "json", "--data", h.data}, flags...)...)
 	var all struct{ Bridges []bridge }
 	if err := json.Unmarshal([]byte(r.Out), &all); err != nil || r.Code != 0 || len(all.Bridges) == 0 {
 		t.Fatalf("twinbridge pair homekit: %v, %v", r, err)

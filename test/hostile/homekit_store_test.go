@@ -101,10 +101,10 @@ func TestHomeKitUnreadable(t *testing.T) {
 	h.end(t, true)
 	h.record(t, "pairings", []byte("nonsense"), true)
 	h.start(t)
-	if r := world.Command(t, "", binary, "pair", "homekit", "--reset", "2", "--data", h.data); r.Code == 0 {
+	if r := world.Command(t, "", built.Path(t), "pair", "homekit", "--reset", "2", "--data", h.data); r.Code == 0 {
 		t.Errorf("reset of a bridge that there is not: %v", r)
 	}
-	if r := world.Command(t, "", binary, "pair", "homekit", "--reset", "1", "--data", h.data); r.Code != 0 || !strings.Contains(r.Out, "restart the node") {
+	if r := world.Command(t, "", built.Path(t), "pair", "homekit", "--reset", "1", "--data", h.data); r.Code != 0 || !strings.Contains(r.Out, "restart the node") {
 		t.Errorf("reset of a bridge that is shut: %v", r)
 	}
 	h.works(t, "after a reset")

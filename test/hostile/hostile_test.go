@@ -24,7 +24,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -37,24 +36,10 @@ import (
 	"twinbridge/test/world"
 )
 
-var binary string
+// built is the program under test.
+var built world.Built
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "twinbridge-hostile-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "twinbridge")
-		if err := world.Build(context.Background(), world.Root(), binary); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { built.Main(m) }
 
 const manifest = `apiVersion: devices.kubeedge.io/v1beta1
 kind: DeviceModel
@@ -88,7 +73,7 @@ type hub struct {
 
 func newHub(t *testing.T) *hub {
 	t.Helper()
-	h := &hub{T: t, World: world.New(t, world.Options{Binary: binary, Shape: world.Three, Manifest: manifest}), next: "ON"}
+	h := &hub{T: t, World: world.New(t, world.Options{Binary: built.Path(t), Shape: world.Three, Manifest: manifest}), next: "ON"}
 	h.api = h.HubAPI()
 	h.works(t, "before")
 	return h

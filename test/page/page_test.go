@@ -61,13 +61,7 @@ type house struct {
 // built is where the program under test lies, once the first test has built it.
 var built world.Built
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if err := built.Remove(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { built.Main(m) }
 
 // open starts an edge with these manifests.
 func open(t *testing.T, program, manifests string) house {

@@ -58,7 +58,7 @@ type Property struct {
 }
 
 // Expected is what is expected of a property, nil for nothing.
-func (d *Device) Expected(p string) any {
+func (d Device) Expected(p string) any {
 	if e := d.Properties[p].Expected; e != nil {
 		return e.Value
 	}
@@ -66,7 +66,7 @@ func (d *Device) Expected(p string) any {
 }
 
 // Origin tells where the expected value came from.
-func (d *Device) Origin(p string) string {
+func (d Device) Origin(p string) string {
 	if e := d.Properties[p].Expected; e != nil {
 		return e.Origin
 	}
@@ -74,7 +74,7 @@ func (d *Device) Origin(p string) string {
 }
 
 // Actual is what a property shows, nil for nothing.
-func (d *Device) Actual(p string) any {
+func (d Device) Actual(p string) any {
 	if a := d.Properties[p].Actual; a != nil {
 		return a.Value
 	}
@@ -82,7 +82,7 @@ func (d *Device) Actual(p string) any {
 }
 
 // Quiet reports whether nothing is pending.
-func (d *Device) Quiet() bool {
+func (d Device) Quiet() bool {
 	for p := range maps.Values(d.Properties) {
 		if p.Wish != nil {
 			return false
@@ -91,7 +91,7 @@ func (d *Device) Quiet() bool {
 	return true
 }
 
-func (d *Device) String() string {
+func (d Device) String() string {
 	b, err := json.Marshal(d)
 	if err != nil {
 		return err.Error()

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -9,6 +10,8 @@ import (
 
 // Built is the program under test of a package of tests: it is built when it is first asked for, and once.
 type Built struct {
+	Race bool // with the race detector in it
+
 	once   sync.Once
 	folder string
 	err    error
@@ -19,7 +22,11 @@ func (b *Built) Path(t testing.TB) string {
 	t.Helper()
 	b.once.Do(func() {
 		if b.folder, b.err = os.MkdirTemp("", "twinbridge-test-"); b.err == nil { //nolint:usetesting // it outlives the test that builds first
-			b.err = Build(t.Context(), Root(), filepath.Join(b.folder, "twinbridge"))
+			var flags []string
+			if b.Race {
+				flags = append(flags, "-race")
+			}
+			b.err = Build(t.Context(), Root(), filepath.Join(b.folder, "twinbridge"), flags...)
 		}
 	})
 	if b.err != nil {
@@ -28,5 +35,11 @@ func (b *Built) Path(t testing.TB) string {
 	return filepath.Join(b.folder, "twinbridge")
 }
 
-// Remove takes the program away again. It is for TestMain.
-func (b *Built) Remove() error { return os.RemoveAll(b.folder) }
+// Main runs the tests of the package, and takes the program away again. It is for TestMain.
+func (b *Built) Main(m *testing.M) {
+	code := m.Run()
+	if err := os.RemoveAll(b.folder); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}

@@ -265,7 +265,7 @@ func Eventually(t testing.TB, limit time.Duration, ok func() (bool, string)) {
 	t.Helper()
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		good, got := ok()
@@ -285,7 +285,7 @@ func Never(t testing.TB, span time.Duration, happened func() (bool, string)) {
 	t.Helper()
 	end := time.NewTimer(span)
 	defer end.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if bad, got := happened(); bad {
@@ -299,8 +299,8 @@ func Never(t testing.TB, span time.Duration, happened func() (bool, string)) {
 	}
 }
 
-// writeFile writes a file and the folders above it.
-func writeFile(t testing.TB, path, text string) {
+// WriteFile writes a file and the folders above it.
+func WriteFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)

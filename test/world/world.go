@@ -87,8 +87,8 @@ func New(t testing.TB, o Options) *World {
 	if o.Shape == Up {
 		p := &Party{t: t, Data: hubData, OnLine: o.OnLine, args: []string{o.Binary, "up", "--data", hubData}, ready: `(?m)^ready: `}
 		w.Hub, w.Node, w.Mapper = p, p, p
-		writeFile(t, p.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nhub:\n  listen: %s\n  plain: \"\"\nhomekit:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: %s\n", NodeName, w.HubAddr, w.MQTT))
-		writeFile(t, p.Store("devices/house.yaml"), o.Manifest)
+		WriteFile(t, p.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nhub:\n  listen: %s\n  plain: \"\"\nhomekit:\n  listen: 127.0.0.1:0\nmqtt:\n  listen: %s\n", NodeName, w.HubAddr, w.MQTT))
+		WriteFile(t, p.Store("devices/house.yaml"), o.Manifest)
 		p.Start()
 		w.Joined()
 		return w
@@ -99,12 +99,12 @@ func New(t testing.TB, o Options) *World {
 		w.Hub.Prefix, w.Hub.ownDisk = append(append(w.Hub.Prefix, o.HubDisk...), hubData), true
 		file = filepath.Join(hubData+".start", "twinbridge.yaml")
 	}
-	writeFile(t, file, fmt.Sprintf("hub:\n  listen: %s\n  plain: \"\"\n", w.HubAddr))
+	WriteFile(t, file, fmt.Sprintf("hub:\n  listen: %s\n  plain: \"\"\n", w.HubAddr))
 	w.Node = w.newNode(NodeName, t.TempDir(), w.MQTT, link, false)
-	writeFile(t, w.Node.Store("devices/house.yaml"), o.Manifest)
+	WriteFile(t, w.Node.Store("devices/house.yaml"), o.Manifest)
 	data := t.TempDir()
 	w.Mapper = &Party{t: t, Data: data, OnLine: o.OnLine, Prefix: w.inside("mapper"), args: []string{o.Binary, "mapper", "--data", data}, ready: `(?m)^mapper of node `}
-	writeFile(t, w.Mapper.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nmqtt:\n  broker: tcp://%s\n%s", NodeName, w.MQTT, w.mqttUser()))
+	WriteFile(t, w.Mapper.Store("twinbridge.yaml"), fmt.Sprintf("node:\n  name: %s\nmqtt:\n  broker: tcp://%s\n%s", NodeName, w.MQTT, w.mqttUser()))
 	if w.Broker != nil {
 		w.Broker.Start()
 	}
@@ -123,7 +123,7 @@ func (w *World) newNode(name, data, mqtt, link string, mapper bool) *Party {
 	if w.Broker != nil && !mapper {
 		broker, mqtt = "  broker: tcp://"+w.MQTT+"\n", "127.0.0.1:0"
 	}
-	writeFile(w.t, p.Store("twinbridge.yaml"), fmt.Sprintf(
+	WriteFile(w.t, p.Store("twinbridge.yaml"), fmt.Sprintf(
 		"node:\n  name: %s\nhub:\n%s  plain: \"\"\nmqtt:\n  listen: %s\n%s%slocal:\n  listen: \"\"\nhomekit:\n  listen: 127.0.0.1:0\nmapper:\n  enabled: %v\n", name, link, mqtt, broker, w.mqttUser(), mapper))
 	return p
 }
@@ -327,7 +327,7 @@ func (w *World) newBroker(addr string) *Party {
 	if os.Geteuid() == 0 {
 		lines = append(lines, "user root")
 	}
-	writeFile(w.t, p.Store("mosquitto.conf"), strings.Join(lines, "\n")+"\n")
+	WriteFile(w.t, p.Store("mosquitto.conf"), strings.Join(lines, "\n")+"\n")
 	p.args = []string{program, "-c", p.Store("mosquitto.conf")}
 	return p
 }
