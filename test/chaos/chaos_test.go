@@ -27,37 +27,13 @@ func long() bool { return os.Getenv("LONG") != "" }
 
 const devices = 8
 
-const dimModel = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: dim
-spec:
-  protocol: sim
-  properties:
-    - name: level
-      type: INT
-      accessMode: ReadWrite
-`
-
-const dimDevice = `---
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: %s
-spec:
-  deviceModelRef:
-    name: dim
-  protocol:
-    protocolName: sim
-`
-
 // dims are devices with a property that takes any whole number, so that each wish has a value of its own.
 func dims(n int) (names []string, manifest string) {
-	manifest = dimModel
+	manifest = world.ModelManifest("dim", "sim", "{name: level, type: INT, accessMode: ReadWrite}")
 	for i := range n {
 		name := fmt.Sprintf("dim-%d", i)
 		names = append(names, name)
-		manifest += fmt.Sprintf(dimDevice, name)
+		manifest += world.DeviceManifest(name, "dim", "sim")
 	}
 	return names, manifest
 }

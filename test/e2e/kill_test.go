@@ -167,35 +167,13 @@ func checkAfterCrash(t *testing.T, a *world.API, book *ledger) {
 
 // counterManifest defines one device for each name: those of "nobody" have no mapper, the others a simulated one.
 func counterManifest(names []string) string {
-	text := `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: counter
-spec:
-  protocol: sim
-  properties:
-    - name: count
-      type: INT
-      accessMode: ReadWrite
-`
+	text := world.ModelManifest("counter", "sim", "{name: count, type: INT, accessMode: ReadWrite}")
 	for _, name := range names {
 		protocol := "sim"
 		if name[0] == 'n' {
 			protocol = "other"
 		}
-		text += fmt.Sprintf(`---
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: %s
-spec:
-  deviceModelRef:
-    name: counter
-  protocol:
-    protocolName: %s
-  properties:
-    - name: count
-`, name, protocol)
+		text += world.DeviceManifest(name, "counter", protocol, "properties: [{name: count}]")
 	}
 	return text
 }

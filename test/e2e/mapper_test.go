@@ -12,29 +12,7 @@ import (
 )
 
 // lampManifest defines one lamp; its mapper is the simulated one, wherever it runs.
-const lampManifest = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: lamp
-spec:
-  protocol: sim
-  properties:
-    - name: powerstatus
-      type: STRING
-      accessMode: ReadWrite
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: porch
-spec:
-  deviceModelRef:
-    name: lamp
-  protocol:
-    protocolName: sim
-  properties:
-    - name: powerstatus
-`
+var lampManifest = world.ModelManifest("lamp", "sim", world.Power) + world.DeviceManifest("porch", "lamp", "sim", "properties: [{name: powerstatus}]")
 
 // withoutMapper is the configuration of an edge whose mappers run elsewhere.
 const withoutMapper = freePort + "mapper:\n  enabled: false\n"

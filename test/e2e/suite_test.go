@@ -255,28 +255,7 @@ func houseActs(h *house) {
 
 // shedManifest is a device that the cloud defines, on a node.
 func shedManifest(node string) string {
-	return fmt.Sprintf(`apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: shed-lamp
-spec:
-  protocol: sim
-  properties:
-    - name: powerstatus
-      type: STRING
-      accessMode: ReadWrite
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: shed
-spec:
-  nodeName: %s
-  deviceModelRef:
-    name: shed-lamp
-  protocol:
-    protocolName: sim
-`, node)
+	return world.ModelManifest("shed-lamp", "sim", world.Power) + world.DeviceManifest("shed", "shed-lamp", "sim", "nodeName: "+node)
 }
 
 const annexName = "annex"
@@ -359,7 +338,7 @@ func revoked(h *house) {
 	there := world.NewSocketAPI(annex.Store("edge.sock"))
 	defer there.Close()
 	h.Served("shop", true)
-	if err := os.WriteFile(annex.Store("devices/shop.yaml"), []byte(strings.ReplaceAll(lampManifest, "porch", "counter")), 0o600); err != nil {
+	if err := os.WriteFile(annex.Store("devices/shop.yaml"), []byte(world.Lamps("counter")), 0o600); err != nil {
 		h.Fatal(err)
 	}
 	h.sees2(there, h.hub, "counter")

@@ -20,72 +20,11 @@ const patient = 30 * time.Second
 // wait is how long an asker waits for an outcome.
 const wait = "?wait=30s"
 
-// houseManifest are the devices of the node: three lamps and one device whose mapper never comes.
-const houseManifest = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: lamp
-spec:
-  protocol: sim
-  properties:
-    - name: powerstatus
-      type: STRING
-      accessMode: ReadWrite
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: porch
-spec:
-  deviceModelRef:
-    name: lamp
-  protocol:
-    protocolName: sim
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: hall
-spec:
-  deviceModelRef:
-    name: lamp
-  protocol:
-    protocolName: sim
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: attic
-spec:
-  deviceModelRef:
-    name: lamp
-  protocol:
-    protocolName: sim
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: orphan
-spec:
-  protocol: other
-  properties:
-    - name: powerstatus
-      type: STRING
-      accessMode: ReadWrite
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: orphan
-spec:
-  deviceModelRef:
-    name: orphan
-  protocol:
-    protocolName: other
-`
-
 // lamps are the devices of houseManifest that have a mapper.
 var lamps = []string{"porch", "hall", "attic"}
+
+// houseManifest are the devices of the node: three lamps and one device whose mapper never comes.
+var houseManifest = world.Lamps(lamps...) + world.ModelManifest("orphan", "other", world.Power) + world.DeviceManifest("orphan", "orphan", "other")
 
 // house is a world whose steps are looked at.
 type house struct {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -33,43 +32,21 @@ type twinbridge struct {
 	code   string // that was told last: while it is paired, none is
 }
 
-// dimmer is the model of the lamps.
-const dimmer = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata: {name: dimmer}
-spec:
-  protocol: sim
-  properties:
-    - {name: powerstatus, type: STRING, accessMode: ReadWrite}
-    - {name: brightness, type: INT, accessMode: ReadWrite, minimum: "0", maximum: "100", unit: "%"}
-`
-
 // newTwinbridge describes one.
 func newTwinbridge(t *testing.T, n *network, part string, lamps int) accessory {
 	t.Helper()
 	w := &twinbridge{t: t, binary: built.Path(t), data: t.TempDir()}
-	var manifests strings.Builder
-	manifests.WriteString(dimmer)
+	manifest := world.ModelManifest("dimmer", "sim", world.Power, world.Brightness)
 	for i := range lamps {
-		fmt.Fprintf(&manifests, `---
+		manifest += fmt.Sprintf(`---
 apiVersion: devices.kubeedge.io/v1beta1
 kind: Device
 metadata: {name: %s, annotations: {twinbridge.dev/name: %q}}
 spec: {deviceModelRef: {name: dimmer}, protocol: {protocolName: sim}}
 `, deviceName(i+1), lampName(i+1))
 	}
-	for name, text := range map[string]string{
-		"twinbridge.yaml":    "node:\n  name: cellar\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: \"\"\nhomekit:\n  listen: \":51827\"\n",
-		"devices/house.yaml": manifests.String(),
-	} {
-		path := filepath.Join(w.data, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	world.WriteFile(t, filepath.Join(w.data, "twinbridge.yaml"), "node:\n  name: cellar\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: \"\"\nhomekit:\n  listen: \":51827\"\n")
+	world.WriteFile(t, filepath.Join(w.data, "devices", "house.yaml"), manifest)
 	w.words = append(n.inside(part), w.binary, "edge", "--data", w.data)
 	w.api = world.NewSocketAPI(filepath.Join(w.data, "edge.sock"))
 	t.Cleanup(w.api.Close)

@@ -38,40 +38,19 @@ type home struct {
 	next string
 }
 
-const dimmerModel = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata: {name: dimmer}
-spec:
-  protocol: sim
-  properties:
-    - {name: powerstatus, type: STRING, accessMode: ReadWrite}
-    - {name: brightness, type: INT, accessMode: ReadWrite, minimum: "0", maximum: "100", unit: "%"}
-`
-
 // newHome starts one with so many lamps. homekit are lines of its part of the configuration.
 func newHome(t *testing.T, lamps int, homekit ...string) *home {
 	t.Helper()
 	h := &home{data: t.TempDir(), next: "ON"}
-	var manifests strings.Builder
-	manifests.WriteString(dimmerModel)
+	manifest := world.ModelManifest("dimmer", "sim", world.Power, world.Brightness)
 	for i := range lamps {
-		fmt.Fprintf(&manifests, "---\napiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: {name: lamp-%d}\nspec: {deviceModelRef: {name: dimmer}, protocol: {protocolName: sim}}\n", i+1)
+		manifest += world.DeviceManifest(fmt.Sprintf("lamp-%d", i+1), "dimmer", "sim")
 	}
 	if len(homekit) == 0 {
 		homekit = []string{"listen: 127.0.0.1:0"}
 	}
-	for name, text := range map[string]string{
-		"twinbridge.yaml":    "node:\n  name: cellar\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: \"\"\nhomekit:\n  " + strings.Join(homekit, "\n  ") + "\n",
-		"devices/house.yaml": manifests.String(),
-	} {
-		path := filepath.Join(h.data, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	world.WriteFile(t, filepath.Join(h.data, "twinbridge.yaml"), "node:\n  name: cellar\nmqtt:\n  listen: 127.0.0.1:0\nlocal:\n  listen: \"\"\nhomekit:\n  "+strings.Join(homekit, "\n  ")+"\n")
+	world.WriteFile(t, filepath.Join(h.data, "devices", "house.yaml"), manifest)
 	h.api = world.NewSocketAPI(filepath.Join(h.data, "edge.sock"))
 	t.Cleanup(h.api.Close)
 	h.start(t)

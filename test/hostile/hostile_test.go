@@ -41,28 +41,6 @@ var built world.Built
 
 func TestMain(m *testing.M) { built.Main(m) }
 
-const manifest = `apiVersion: devices.kubeedge.io/v1beta1
-kind: DeviceModel
-metadata:
-  name: lamp
-spec:
-  protocol: sim
-  properties:
-    - name: powerstatus
-      type: STRING
-      accessMode: ReadWrite
----
-apiVersion: devices.kubeedge.io/v1beta1
-kind: Device
-metadata:
-  name: porch
-spec:
-  deviceModelRef:
-    name: lamp
-  protocol:
-    protocolName: sim
-`
-
 // hub is the world that is attacked.
 type hub struct {
 	*testing.T
@@ -73,7 +51,7 @@ type hub struct {
 
 func newHub(t *testing.T) *hub {
 	t.Helper()
-	h := &hub{T: t, World: world.New(t, world.Options{Binary: built.Path(t), Shape: world.Three, Manifest: manifest}), next: "ON"}
+	h := &hub{T: t, World: world.New(t, world.Options{Binary: built.Path(t), Shape: world.Three, Manifest: world.Lamps("porch")}), next: "ON"}
 	h.api = h.HubAPI()
 	h.works(t, "before")
 	return h
