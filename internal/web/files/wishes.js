@@ -4,7 +4,7 @@
 import { endOf } from "./words.js";
 
 const VALID = "5m";
-const WAIT = "1s"; // most lamps are quicker; a browser has six connections, so nobody waits longer on one
+const WAIT = "250ms"; // most lamps are quicker; the next press on the same switch waits for this one's answer
 const SETTLE = 1500; // ms that an applied wish is shown until the stream tells of it too
 const LOOK = 5000; // ms between looks at a wish that is still pending
 
