@@ -1,7 +1,6 @@
 package twin
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -26,11 +25,13 @@ type Store struct {
 	nextAt  time.Duration // what Tick last said; 0: no timer
 	linkDue chan struct{} // has a token when there may be something to tell the hub
 	greeted bool          // the node answered the hub's hello
+	waiting int           // callers of WaitDurable
+	hurry   chan struct{} // has a token when another one began to wait
 }
 
 // NewStore makes a store of a node that was opened and not started.
 func NewStore(node *Node, clock Clock, journal Journal) *Store {
-	s := &Store{clock: clock, journal: journal, node: node, watches: watches{}, linkDue: make(chan struct{}, 1)}
+	s := &Store{clock: clock, journal: journal, node: node, watches: watches{}, linkDue: make(chan struct{}, 1), hurry: make(chan struct{}, 1)}
 	s.step(func(now Now) { node.Start(now) })
 	return s
 }
@@ -267,44 +268,4 @@ func (s *Store) Tick() (next time.Duration, ok bool) {
 		s.nextAt = at
 	})
 	return next, ok
-}
-
-// WaitOutcome waits until a wish has ended or is in trouble. When ctx ends first it gives the view as it is, and ctx's
-// error.
-func (s *Store) WaitOutcome(ctx context.Context, n Name, id string) (WishView, error) {
-	for {
-		s.mu.Lock()
-		v, err := s.node.WishView(n, id)
-		turn := s.turn.next()
-		s.mu.Unlock()
-		if err != nil || v.Settled() {
-			return v, err
-		}
-		select {
-		case <-ctx.Done():
-			return v, ctx.Err()
-		case <-turn:
-		}
-	}
-}
-
-// WaitDurable waits until decisions up to rev are on disk; ErrDisk if the disk does not take them.
-func (s *Store) WaitDurable(ctx context.Context, rev uint64) error {
-	for {
-		s.mu.Lock()
-		done, bad := s.node.DurableRev() >= rev, s.diskErr != nil
-		turn := s.turn.next()
-		s.mu.Unlock()
-		switch {
-		case done:
-			return nil
-		case bad:
-			return ErrDisk
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-turn:
-		}
-	}
 }

@@ -11,6 +11,7 @@ func (s *Store) LinkUp(h HubHello) {
 		s.greeted = false
 		s.node.LinkUp(now, h)
 	})
+	signal(s.hurry)
 }
 
 // Hello gives the answer to the hub's hello; false: it is not on disk yet.

@@ -17,6 +17,11 @@ const (
 // slowCommit is how long a commit may take before the log says so. A disk that hangs gives no error.
 const slowCommit = 5 * time.Second
 
+// gatherTime is how long decisions are gathered after a commit, as long as nobody waits for the disk. The first one is
+// committed at once; somebody who drags a slider decides more often than is worth a commit each. It is no longer than a
+// commit takes on a slow disk, behind which decisions gather anyway.
+const gatherTime = 2 * time.Millisecond
+
 // write commits what is due until ctx ends, then all the rest.
 func (h *Holder) write(ctx context.Context) error {
 	// A watch tells that something was observed, and wakes nobody again until it is asked what.
@@ -31,6 +36,12 @@ func (h *Holder) write(ctx context.Context) error {
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	due, again := h.due, retry.C // at once, for what an attempt in Open left
+
+	rest := time.NewTimer(gatherTime)
+	rest.Stop()
+	defer rest.Stop()
+	var rested <-chan time.Time // while decisions are gathered, as is hurry; then due is nil
+	var hurry <-chan struct{}
 	for {
 		all := false
 		select {
@@ -45,6 +56,12 @@ func (h *Holder) write(ctx context.Context) error {
 			continue
 		case <-lazy.C:
 			all = true
+		case <-rested:
+			due, rested, hurry = h.due, nil, nil
+			continue
+		case <-hurry:
+			due, rested, hurry = h.due, nil, nil
+			continue
 		case <-again:
 			due, again, all = h.due, nil, pause > 0
 		case <-due:
@@ -54,13 +71,18 @@ func (h *Holder) write(ctx context.Context) error {
 			observed = watch.C()
 			lazy.Stop()
 		}
-		if _, err := h.commit(all); err != nil {
+		did, err := h.commit(all)
+		switch {
+		case err != nil:
 			// Whoever wakes meanwhile finds everything in the next batch.
 			pause = min(max(2*pause, firstPause), lastPause)
 			retry.Reset(pause)
-			due, again = nil, retry.C
-		} else {
-			pause = 0
+			due, again, rested, hurry = nil, retry.C, nil, nil
+		case did && !h.Store.Hurried():
+			rest.Reset(gatherTime)
+			due, rested, hurry, pause = nil, rest.C, h.Store.HurryC(), 0
+		default:
+			due, rested, hurry, pause = h.due, nil, nil, 0
 		}
 	}
 }
