@@ -133,14 +133,27 @@ func (b *Bridge) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// gatherTime is how long changes are gathered between two looks. The first one is shown at once, and what a controller
+// writes is shown in its request, so nobody sees the others come later; but a flood of them costs a look each.
+const gatherTime = time.Millisecond
+
 // follow keeps the accessories in step with the twins until ctx ends.
 func (b *Bridge) follow(ctx context.Context, watch *twin.Watch) {
 	again := time.NewTimer(restTime)
 	again.Stop()
 	defer again.Stop()
+	gathered := time.NewTimer(gatherTime)
+	gathered.Stop()
+	defer gathered.Stop()
+	changed := watch.C() // nil while changes are gathered
 	for {
 		select {
-		case <-watch.C():
+		case <-gathered.C:
+			changed = watch.C()
+			continue
+		case <-changed:
+			changed = nil
+			gathered.Reset(gatherTime)
 		case <-again.C:
 			b.build()
 		case <-ctx.Done():
