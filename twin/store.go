@@ -77,6 +77,17 @@ func (s *Store) Device(n Name) (View, error) {
 	return s.node.View(s.now(), n)
 }
 
+// Definition gives the definition of a device, or ErrNotFound. It costs less than a View.
+func (s *Store) Definition(n Name) (*Resolved, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, err := s.node.find(n)
+	if err != nil {
+		return nil, err
+	}
+	return d.def, nil
+}
+
 // Devices lists the devices, sorted.
 func (s *Store) Devices() []Name {
 	s.mu.Lock()

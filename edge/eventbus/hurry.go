@@ -1,6 +1,9 @@
 package eventbus
 
 import (
+	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"twinbridge/twin"
@@ -29,13 +32,18 @@ func (p *protocol) hurries(d *device) bool {
 	return true
 }
 
-// slowDown tells what had to wait.
-func (p *protocol) slowDown() {
+// waits reports whether a device is among those that hurry. What else changes of it is told with its delta.
+func (p *protocol) waits(n twin.Name) bool {
 	p.mu.Lock()
-	names := p.hurried
-	p.hurried = map[twin.Name]bool{}
+	defer p.mu.Unlock()
+	return p.hurried[n]
+}
+
+// slowDown tells what had to wait.
+func (p *protocol) slowDown(ctx context.Context) {
+	p.mu.Lock()
+	names := slices.SortedFunc(maps.Keys(p.hurried), twin.Name.Compare)
+	clear(p.hurried)
 	p.mu.Unlock()
-	for n := range names {
-		p.look(p.find(n), "")
-	}
+	p.round(ctx, names)
 }

@@ -35,3 +35,24 @@ func TestHurry(t *testing.T) {
 		t.Errorf("%d deltas of %d wishes in %v, want at most %d", deltas, wishes, took, most)
 	}
 }
+
+// TestHurryIsToldTheEnd: a device that is deleted while its delta waits is told of like any other.
+func TestHurryIsToldTheEnd(t *testing.T) {
+	h := newHouse(t, "lamp")
+	name := twin.Name{Namespace: "default", Name: "lamp"}
+	delta := h.connect("$hw/events/device/lamp/twin/update/delta")
+	members := h.connect("$hw/events/node/edge1/membership/updated")
+	delta.publish("$hw/events/device/lamp/twin/update", report("", "level", "0"))
+	for i := 1; !h.proto.waits(name); i++ {
+		h.wish("lamp", "level", twin.IntValue(int64(i)))
+		h.proto.look(h.proto.find(name), "")
+	}
+	if err := h.store.Delete(name); err != nil {
+		t.Fatal(err)
+	}
+	m := members.next(topic.MembershipUpdated)
+	got, err := topic.DecodeMembership(m.payload)
+	if err != nil || len(got.Removed) != 1 || got.Removed[0].ID != name {
+		t.Errorf("the mappers were told %s, %v", m.payload, err)
+	}
+}

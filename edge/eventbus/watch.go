@@ -19,14 +19,19 @@ func (p *protocol) watch(ctx context.Context) {
 	gap := time.NewTimer(deltaGap)
 	gap.Stop()
 	defer gap.Stop()
+	var over <-chan time.Time // nil: no delta waits
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.hurry:
-			gap.Reset(deltaGap)
-		case <-gap.C:
-			p.slowDown()
+			if over == nil {
+				gap.Reset(deltaGap)
+				over = gap.C
+			}
+		case <-over:
+			over = nil
+			p.slowDown(ctx)
 		case <-w.C():
 			p.round(ctx, w.Take())
 		case <-p.again:
@@ -40,7 +45,10 @@ func (p *protocol) round(ctx context.Context, names []twin.Name) {
 	var added, removed []topic.Device
 	present := make([]*device, 0, len(names))
 	for _, n := range names {
-		v, err := p.store.Device(n)
+		if p.waits(n) {
+			continue
+		}
+		def, err := p.store.Definition(n)
 		if err != nil {
 			if p.dropDevice(n) {
 				removed = append(removed, topic.Device{ID: n})
@@ -49,7 +57,10 @@ func (p *protocol) round(ctx context.Context, names []twin.Name) {
 		}
 		d := p.find(n)
 		present = append(present, d)
-		if d.announced != v.Device {
+		if d.announced == def {
+			continue
+		}
+		if v, err := p.store.Device(n); err == nil { // else it went just now, and the watch tells of it
 			d.announced = v.Device
 			added = append(added, d.member(&v, p.millis()))
 		}
