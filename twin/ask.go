@@ -13,30 +13,39 @@ import (
 // ErrNotFound, or ErrPrecondition if it was guarded, and changes nothing. A wish whose id is known already is not taken
 // twice: its view is given.
 func (n *Node) Ask(now Now, name Name, w Wish) (WishView, error) {
-	n.begin(now)
-	d, err := n.find(name)
+	rec, err := n.ask(now, name, &w)
 	if err != nil {
 		return WishView{}, err
 	}
-	if known := d.known(w.ID); known != nil {
-		return n.wishView(d, known), nil
+	return n.viewOf(name, rec), nil
+}
+
+// ask is Ask for who does not look at the wish.
+func (n *Node) ask(now Now, name Name, w *Wish) (*wish, error) {
+	n.begin(now)
+	d, err := n.find(name)
+	if err != nil {
+		return nil, err
 	}
-	if err := d.check(&w); err != nil {
-		return WishView{}, err
+	if known := d.known(w.ID); known != nil {
+		return known, nil
+	}
+	if err := d.check(w); err != nil {
+		return nil, err
 	}
 	for p, rev := range w.Guard {
 		if s, _ := d.p(p); s == nil || s.rev != rev {
-			return WishView{}, fmt.Errorf("%w: property %s of %s", ErrPrecondition, p, name)
+			return nil, fmt.Errorf("%w: property %s of %s", ErrPrecondition, p, name)
 		}
 	}
 	if w.Press() && d.presence == Offline {
-		return WishView{}, &RefusedError{Reason: "the device is offline"}
+		return nil, &RefusedError{Reason: "the device is offline"}
 	}
 	if d.unended() >= MaxWishes {
-		return WishView{}, &RefusedError{Reason: fmt.Sprintf("too many wishes: %d of this device have not ended", MaxWishes)}
+		return nil, &RefusedError{Reason: fmt.Sprintf("too many wishes: %d of this device have not ended", MaxWishes)}
 	}
-	rec := n.newWish(&w)
-	if d.isNoop(&w) {
+	rec := n.newWish(w)
+	if d.isNoop(w) {
 		if n.link == nil && d.unsaidAct(rec.order, n.told) {
 			for _, p := range rec.order {
 				s, _ := d.p(p)
@@ -45,12 +54,12 @@ func (n *Node) Ask(now Now, name Name, w Wish) (WishView, error) {
 			}
 		}
 		n.end(d, rec, Applied, "")
-		return n.wishView(d, rec), nil
+		return rec, nil
 	}
 	n.accept(d, rec)
 	n.offer(d)
 	n.arm(d)
-	return n.wishView(d, rec), nil
+	return rec, nil
 }
 
 // check reports why w cannot be a wish of d at all.

@@ -168,15 +168,15 @@ func (s *Store) AskAll(asks []Asking) {
 	s.step(func(now Now) {
 		for i := range asks {
 			a := &asks[i]
-			if a.View, a.Err = s.node.View(now, a.Device); a.Err != nil {
+			if a.Err = s.node.viewInto(now, a.Device, &a.View); a.Err != nil {
 				continue
 			}
 			var w Wish
 			if w, a.Err = a.Wish(&a.View); a.Err != nil {
 				continue
 			}
-			if _, a.Err = s.node.Ask(now, a.Device, w); a.Err == nil {
-				a.View, a.Err = s.node.View(now, a.Device)
+			if _, a.Err = s.node.ask(now, a.Device, &w); a.Err == nil {
+				a.Err = s.node.viewInto(now, a.Device, &a.View)
 			}
 		}
 	})

@@ -87,27 +87,33 @@ func (v *View) Hides(props map[string]Value) bool {
 }
 
 // View gives a device and its twin as they are now.
-func (n *Node) View(now Now, name Name) (View, error) {
+func (n *Node) View(now Now, name Name) (v View, err error) {
+	err = n.viewInto(now, name, &v)
+	return v, err
+}
+
+// viewInto makes v the view of a device. The room of its properties is used again.
+func (n *Node) viewInto(now Now, name Name, v *View) error {
 	d, err := n.find(name)
 	if err != nil {
-		return View{}, err
+		return err
 	}
-	v := View{
+	props := slices.Grow(v.Props[:0], len(d.prop))[:len(d.prop)]
+	*v = View{
 		Device: d.def, Presence: d.presence, PresenceText: d.text, LastSeen: d.lastSeen, LastOnline: d.lastOnline,
-		Rev: n.onDisk(d.rev), Hidden: d.rev > n.durable, CloudNumber: d.dealt, OfferSeq: d.offerSeq, Store: n.meta.StoreID, Props: make([]PropertyView, len(d.prop)),
+		Rev: n.onDisk(d.rev), Hidden: d.rev > n.durable, CloudNumber: d.dealt, OfferSeq: d.offerSeq, Store: n.meta.StoreID, Props: props,
 	}
 	for i := range d.prop {
-		s := &d.prop[i]
-		p := PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Hidden: s.rev > n.durable, Actual: s.actual, ActualAt: s.actualAt}
+		s, p := &d.prop[i], &props[i]
+		*p = PropertyView{Def: &d.def.Props[i], Expected: s.expected, Origin: s.origin, Rev: n.onDisk(s.rev), Hidden: s.rev > n.durable, Actual: s.actual, ActualAt: s.actualAt}
 		if w := d.pending(p.Def.Name); w != nil {
 			p.Wish, p.Restore, p.Trouble, p.Offered = w.ID, w.internal(), w.trouble, w.offered
 			if w.endsAt != 0 {
 				p.Remaining = max(w.endsAt-now.Mono, 1)
 			}
 		}
-		v.Props[i] = p
 	}
-	return v, nil
+	return nil
 }
 
 // onDisk hides a rev that is not durable: nothing that carries one is told before (rule 1).
@@ -122,7 +128,7 @@ func (n *Node) onDisk(rev uint64) uint64 {
 func (n *Node) WishView(name Name, id string) (WishView, error) {
 	if d := n.devices[name]; d != nil {
 		if w := d.known(id); w != nil {
-			return n.wishView(d, w), nil
+			return n.viewOf(name, w), nil
 		}
 	}
 	for _, t := range n.gone {
@@ -152,8 +158,6 @@ func (n *Node) FindWish(id string) (WishView, error) {
 	}
 	return WishView{}, ErrWishUnknown
 }
-
-func (n *Node) wishView(d *device, w *wish) WishView { return n.viewOf(d.def.Name, w) }
 
 func (n *Node) viewOf(name Name, w *wish) WishView {
 	return WishView{
