@@ -20,6 +20,7 @@ func (p *protocol) watch(ctx context.Context) {
 	gap.Stop()
 	defer gap.Stop()
 	var over <-chan time.Time // nil: no delta waits
+	changed := w.C()          // nil while one does: who floods a device would have each of its wishes looked at
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,12 +28,12 @@ func (p *protocol) watch(ctx context.Context) {
 		case <-p.hurry:
 			if over == nil {
 				gap.Reset(deltaGap)
-				over = gap.C
+				over, changed = gap.C, nil
 			}
 		case <-over:
-			over = nil
+			over, changed = nil, w.C()
 			p.slowDown(ctx)
-		case <-w.C():
+		case <-changed:
 			p.round(ctx, w.Take())
 		case <-p.again:
 			p.repair(ctx)
