@@ -2,48 +2,9 @@ package database
 
 import (
 	"encoding/json"
-	"errors"
 	"strconv"
 	"time"
 )
-
-// put is the body of PUT /characteristics (HAP R2, 6.7.2).
-type put struct {
-	Characteristics []putOne `json:"characteristics"`
-	PID             *uint64  `json:"pid"`
-}
-
-type putOne struct {
-	AID   *uint64         `json:"aid"`
-	IID   *uint64         `json:"iid"`
-	Value json.RawMessage `json:"value"`
-	EV    *bool           `json:"ev"`
-	R     bool            `json:"r"`
-}
-
-// errBody is a body that is not what it should be.
-var errBody = errors.New("not a list of characteristics to write")
-
-// parsePut reads the body. A value has to be a scalar: what else there is makes the whole request a bad one.
-func parsePut(body []byte) (put, error) {
-	var p put
-	if err := json.Unmarshal(body, &p); err != nil {
-		return p, errBody
-	}
-	if len(p.Characteristics) == 0 || len(p.Characteristics) > maxIDs {
-		return p, errBody
-	}
-	for i := range p.Characteristics {
-		w := &p.Characteristics[i]
-		if w.AID == nil || w.IID == nil {
-			return p, errBody
-		}
-		if len(w.Value) > 0 && (w.Value[0] == '{' || w.Value[0] == '[' || w.Value[0] == 'n') {
-			return p, errBody
-		}
-	}
-	return p, nil
-}
 
 // Write answers PUT /characteristics: values, subscriptions, both. The status is 204 if everything went well and nobody
 // asked for a value back, 207 with a status of each characteristic, 400 for a body that is malformed, which changes
@@ -53,55 +14,55 @@ func (c *Client) Write(body []byte) (status int, answer []byte) {
 	if err != nil {
 		return StatusBadRequest, AppendError(nil, InvalidValueInRequest)
 	}
-	results := make([]Status, len(p.Characteristics))
+	results := make([]Status, len(p.list))
 	c.begin()
 	defer c.done()
-	if writes, at := c.take(p, results); len(writes) > 0 {
+	if writes, at := c.take(&p, results); len(writes) > 0 {
 		status := make([]Status, len(writes))
 		c.d.writer.Write(c, writes, status)
 		for i := range status {
 			results[at[i]] = status[i]
 		}
 	}
-	return c.answer(p, results)
+	return c.answer(&p, results)
 }
 
 // take checks each characteristic, changes subscriptions, and gives what is to be written, with the places in the request.
-func (c *Client) take(p put, results []Status) (writes []Write, at []int) {
+func (c *Client) take(p *put, results []Status) (writes []Write, at []int) {
 	d := c.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	timed, ok := c.timed(p.PID)
-	for i := range p.Characteristics {
-		w := &p.Characteristics[i]
-		a := d.byAID[*w.AID]
-		if a == nil || a.byIID[*w.IID] == nil {
+	ok := c.inTime(p)
+	for i := range p.list {
+		w := &p.list[i]
+		a := d.byAID[w.aid]
+		if a == nil || a.byIID[w.iid] == nil {
 			results[i] = ResourceDoesNotExist
 			continue
 		}
-		s := a.byIID[*w.IID]
+		s := a.byIID[w.iid]
 		if !ok {
 			results[i] = InvalidValueInRequest
 			continue
 		}
-		if w.EV != nil {
+		if w.hasEV {
 			if s.Perms&Events == 0 {
 				results[i] = NotificationNotSupported
 				continue
 			}
-			c.subscribe(s, *w.EV)
+			c.subscribe(s, w.ev)
 		}
-		if len(w.Value) == 0 {
-			if w.EV == nil {
+		if len(w.value) == 0 {
+			if !w.hasEV {
 				results[i] = InvalidValueInRequest
 			}
 			continue
 		}
-		v, st := s.parse(w.Value)
+		v, st := s.parse(w.value)
 		switch {
 		case s.Perms&PairedWrite == 0:
 			st = ReadOnly
-		case s.Perms&TimedWrite != 0 && !timed:
+		case s.Perms&TimedWrite != 0 && !p.timed:
 			st = InvalidValueInRequest
 		}
 		if results[i] = st; st == Success {
@@ -112,10 +73,10 @@ func (c *Client) take(p put, results []Status) (writes []Write, at []int) {
 }
 
 // answer puts the results together.
-func (c *Client) answer(p put, results []Status) (int, []byte) {
+func (c *Client) answer(p *put, results []Status) (int, []byte) {
 	multi := false
 	for i := range results {
-		multi = multi || results[i] != Success || p.Characteristics[i].R
+		multi = multi || results[i] != Success || p.list[i].r
 	}
 	if !multi {
 		return StatusNoContent, nil
@@ -128,11 +89,11 @@ func (c *Client) answer(p put, results []Status) (int, []byte) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		w := &p.Characteristics[i]
-		b = appendID(b, *w.AID, *w.IID)
+		w := &p.list[i]
+		b = appendID(b, w.aid, w.iid)
 		b = appendStatus(b, results[i])
-		if w.R && results[i] == Success {
-			if s, st := d.read(charID{*w.AID, *w.IID}); s != nil && st == Success {
+		if w.r && results[i] == Success {
+			if s, st := d.read(charID{w.aid, w.iid}); s != nil && st == Success {
 				b = append(b, `,"value":`...)
 				b = s.value.append(b)
 			}
@@ -143,7 +104,7 @@ func (c *Client) answer(p put, results []Status) (int, []byte) {
 }
 
 // parse reads a JSON scalar as a value of s.
-func (s *slot) parse(raw json.RawMessage) (Value, Status) {
+func (s *slot) parse(raw []byte) (Value, Status) {
 	v, ok := s.scalar(raw)
 	if !ok || s.check(v) != nil {
 		return Value{}, InvalidValueInRequest
@@ -151,7 +112,7 @@ func (s *slot) parse(raw json.RawMessage) (Value, Status) {
 	return v, Success
 }
 
-func (s *slot) scalar(raw json.RawMessage) (Value, bool) {
+func (s *slot) scalar(raw []byte) (Value, bool) {
 	b, truth := false, true
 	switch string(raw) {
 	case "true", "1":
@@ -205,12 +166,12 @@ func (c *Client) Prepare(body []byte) (status int, answer []byte) {
 	return StatusOK, AppendError(nil, Success)
 }
 
-// timed tells whether a request is a timed write, and, if it claims to be one, whether it was announced and is in time.
-func (c *Client) timed(pid *uint64) (timed, ok bool) {
-	if pid == nil {
-		return false, true
+// inTime tells whether a request that claims to be a timed write was announced and is in time. Any other is.
+func (c *Client) inTime(p *put) bool {
+	if !p.timed {
+		return true
 	}
-	p := c.prepared
+	said := c.prepared
 	c.prepared = nil
-	return true, p != nil && p.pid == *pid && c.d.now() <= p.until
+	return said != nil && said.pid == p.pid && c.d.now() <= said.until
 }
