@@ -63,7 +63,7 @@ func (h *Holder) write(ctx context.Context) error {
 			due, rested, hurry = h.due, nil, nil
 			continue
 		case <-again:
-			due, again, all = h.due, nil, pause > 0
+			again, all = nil, pause > 0
 		case <-due:
 		}
 		if all {
