@@ -7,7 +7,7 @@ import (
 
 func BenchmarkWrite(b *testing.B) {
 	h := newHouse(b)
-	c := h.Client("a", func() {})
+	c := h.Client("a", func(bool) {})
 	on, off := []byte(`{"characteristics":[{"aid":2,"iid":9,"value":true}]}`), []byte(`{"characteristics":[{"aid":2,"iid":9,"value":false}]}`)
 	b.ReportAllocs()
 	for b.Loop() {

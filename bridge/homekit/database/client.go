@@ -11,7 +11,7 @@ import (
 // write. Close ends it. Its methods may be called by several goroutines at once.
 type Client struct {
 	d        *Database
-	notify   func()
+	notify   func(whole bool)
 	about    string
 	dirty    map[*slot]struct{}   // changed, and not told yet
 	owed     map[*Client]struct{} // who is to be told when the request that is being carried out is done; nil: none is
@@ -20,8 +20,9 @@ type Client struct {
 }
 
 // Client makes the client of a connection. notify is called, with the database locked, when an event is due: it must not
-// block or call back. about names the controller, for the owners of accessories.
-func (d *Database) Client(about string, notify func()) *Client {
+// block or call back. whole tells that nothing belongs to it that is still to come, as it is all that a request changed.
+// about names the controller, for the owners of accessories.
+func (d *Database) Client(about string, notify func(whole bool)) *Client {
 	c := &Client{d: d, notify: notify, about: about, dirty: map[*slot]struct{}{}, ears: map[*slot]struct{}{}}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,7 +93,7 @@ func (c *Client) mark(s *slot, by *Client) {
 		by.owed[c] = struct{}{}
 		return
 	}
-	c.notify()
+	c.notify(false)
 }
 
 // begin keeps what a request changes back until done, so that it is told in one message.
@@ -106,7 +107,7 @@ func (c *Client) done() {
 	c.d.mu.Lock()
 	defer c.d.mu.Unlock()
 	for o := range c.owed {
-		o.notify()
+		o.notify(true)
 	}
 	c.owed = nil
 }

@@ -82,7 +82,7 @@ func newHouse(t testing.TB) *house {
 // client makes a client and counts how often it was told that an event is due.
 func (h *house) client(name string) (*Client, *int) {
 	n := new(int)
-	return h.Client(name, func() { *n++ }), n
+	return h.Client(name, func(bool) { *n++ }), n
 }
 
 func TestAccessories(t *testing.T) {
@@ -431,7 +431,7 @@ func TestTogether(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
-			c := h.Client("x", func() {})
+			c := h.Client("x", func(bool) {})
 			defer c.Close()
 			for j := range 200 {
 				c.Write(fmt.Appendf(nil, `{"characteristics":[{"aid":2,"iid":10,"value":%d,"ev":%v},{"aid":3,"iid":9,"ev":true}]}`, (i+j)%100, j%2 == 0))

@@ -24,7 +24,7 @@ type Config struct {
 	WriteTime    time.Duration // how long a message may take to be written; default 10 s
 	Idle         time.Duration // without a request, after which a secure connection makes room for another; default 60 s
 	EventPause   time.Duration // between two event messages of a connection; default 250 ms
-	EventGather  time.Duration // how long the first one waits for more; default 0.2 ms
+	EventGather  time.Duration // how long one waits for more that may belong to it; default 0.2 ms
 	Grace        time.Duration // for replies that are on their way at the end of the server; default 250 ms
 
 	Clear  message.Limits // of requests before a connection is secure; default 1 KiB, 4 KiB, 32 fields, body 16 KiB

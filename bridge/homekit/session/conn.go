@@ -54,6 +54,7 @@ type Conn struct {
 	busy    bool       // a request is being served
 	ending  bool       // no request is served any more, and nothing told
 	due     bool       // an event is
+	ready   bool       // all that belongs to it is there
 	telling bool       // somebody sees to it
 }
 

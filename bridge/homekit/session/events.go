@@ -8,11 +8,13 @@ import (
 
 // Notify tells that an event is due. It never blocks and may be called from anywhere, a Peer's methods too. The message is
 // made and written when it may be: on a secure connection, between two replies, and not sooner than EventPause after the
-// one before. However often Notify was called until then, it is one message.
-func (c *Conn) Notify() {
+// one before. However often Notify was called until then, it is one message. Unless it is whole it waits for EventGather
+// too, as more may follow.
+func (c *Conn) Notify(whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due = true
+	c.ready = c.ready || whole
 	c.wake()
 }
 
@@ -39,8 +41,16 @@ func (c *Conn) tell() {
 // gather waits until the next event may be told; false: none will be.
 func (c *Conn) gather() bool {
 	wait := c.s.cfg.EventGather
+	c.mu.Lock()
+	if c.ready {
+		wait = 0
+	}
+	c.mu.Unlock()
 	if !c.told.IsZero() {
 		wait = max(wait, c.s.cfg.EventPause-time.Since(c.told))
+	}
+	if wait <= 0 {
+		return true
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
@@ -61,7 +71,7 @@ func (c *Conn) tellOne() bool {
 	}
 	defer func() { <-c.turn }()
 	c.mu.Lock()
-	c.due = false
+	c.due, c.ready = false, false
 	ending := c.ending
 	c.mu.Unlock()
 	if ending {

@@ -55,7 +55,7 @@ func TestEventTiming(t *testing.T) {
 		change := func(n int) {
 			for range n {
 				state.Add(1)
-				conn.Notify()
+				conn.Notify(false)
 			}
 		}
 		change(149) // at 0
@@ -66,16 +66,24 @@ func TestEventTiming(t *testing.T) {
 		time.Sleep(400 * time.Millisecond)
 		change(1) // at 500
 		time.Sleep(100 * time.Millisecond)
-		conn.Notify() // nothing has changed
+		conn.Notify(false) // nothing has changed
 		time.Sleep(900 * time.Millisecond)
-		conn.Notify()
+		conn.Notify(false)
 		time.Sleep(10 * time.Millisecond)
 		change(1) // at 1510; that there was nothing to tell before does not make it late
+		time.Sleep(490 * time.Millisecond)
+		state.Add(1) // at 2000, whole
+		conn.Notify(true)
+		time.Sleep(100 * time.Millisecond)
+		state.Add(1) // at 2100
+		conn.Notify(true)
+		time.Sleep(400 * time.Millisecond)
+		change(1) // at 2500; that one before was whole does not make it early
 		time.Sleep(time.Second)
-		if want := []string{"149@1", "153@251", "154@501", "155@1511"}; !slices.Equal(got(), want) {
+		if want := []string{"149@1", "153@251", "154@501", "155@1511", "156@2000", "157@2250", "158@2501"}; !slices.Equal(got(), want) {
 			t.Errorf("%v, want %v", got(), want)
 		}
-		if s := r.Stats(); s.Events != 4 {
+		if s := r.Stats(); s.Events != 7 {
 			t.Errorf("%+v", s)
 		}
 		r.stop()
@@ -103,7 +111,7 @@ func TestEventWaits(t *testing.T) {
 		c.send(get("/nowhere"))
 		c.want(404, "")
 		conn := r.lamp(0).c
-		conn.Notify()
+		conn.Notify(false)
 		time.Sleep(time.Second)
 		c.verify()
 		if m, err := c.message(); err != nil || !m.event || m.body != "event 0" {
@@ -113,7 +121,7 @@ func TestEventWaits(t *testing.T) {
 		synctest.Wait()
 		for range 40 {
 			state.Add(1)
-			conn.Notify()
+			conn.Notify(false)
 			time.Sleep(100 * time.Millisecond)
 		}
 		var got []string
@@ -137,7 +145,7 @@ func TestEventsAndBigReplies(t *testing.T) {
 	var count atomic.Int64
 	r := start(t, Config{EventPause: time.Millisecond, EventGather: 10 * time.Microsecond}, func(l *lamp) {
 		l.event = func() []byte { return fmt.Append(nil, `{"event":`, count.Add(1), `}`) }
-		l.serve = func(*message.Request) *Reply { l.c.Notify(); return nil }
+		l.serve = func(*message.Request) *Reply { l.c.Notify(false); return nil }
 	})
 	c := r.verified()
 	conn := r.lamp(0).c
@@ -149,7 +157,7 @@ func TestEventsAndBigReplies(t *testing.T) {
 		for {
 			select {
 			case <-tick.C:
-				conn.Notify()
+				conn.Notify(false)
 			case <-stop:
 				return
 			}
@@ -176,7 +184,7 @@ func TestEventsAndBigReplies(t *testing.T) {
 func TestEventsAndSmallReads(t *testing.T) {
 	r := start(t, Config{EventPause: 2 * time.Millisecond}, func(l *lamp) {
 		l.event = func() []byte { return []byte(`{}`) }
-		l.serve = func(*message.Request) *Reply { l.c.Notify(); return nil }
+		l.serve = func(*message.Request) *Reply { l.c.Notify(false); return nil }
 	})
 	c := r.verified()
 	for i := range 5000 {
@@ -199,8 +207,8 @@ func TestStalled(t *testing.T) {
 		begun := time.Now()
 		got, done := well.arrivals(begun)
 		for range 40 { // 20 s
-			r.lamp(0).c.Notify()
-			r.lamp(1).c.Notify()
+			r.lamp(0).c.Notify(false)
+			r.lamp(1).c.Notify(false)
 			time.Sleep(500 * time.Millisecond)
 		}
 		if n := len(got()); n != 40 {
@@ -295,7 +303,7 @@ func TestManySubscribers(t *testing.T) {
 		for i := range rounds {
 			stamp.Store(int64(time.Since(begun)))
 			for i := range subscribers {
-				r.lamp(i).c.Notify()
+				r.lamp(i).c.Notify(false)
 			}
 			eventually(t, "the next round of events", func() bool {
 				mu.Lock()

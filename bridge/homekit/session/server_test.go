@@ -41,7 +41,7 @@ func TestShutdown(t *testing.T) {
 			synctest.Wait()
 			begun := time.Now()
 			for i := range 3 {
-				r.lamp(i).c.Notify()
+				r.lamp(i).c.Notify(false)
 			}
 			_ = r.Close()
 			for name, c := range map[string]*client{"silent": silent, "unverified": unverified, "half": half} {
