@@ -59,10 +59,18 @@ func openHands(o *Options, twins *twin.Store, file *store.Store, loaded <-chan s
 		h.bridge, h.broken = nil, fmt.Errorf("homekit: %w", err)
 		return h, nil
 	}
-	if err := h.bridge.Listen(); err != nil {
-		return nil, o.listenError("homekit.listen", err)
-	}
 	return h, nil
+}
+
+// listen takes the ports of the bridge.
+func (h *hands) listen(o *Options) error {
+	if h.bridge == nil {
+		return nil
+	}
+	if err := h.bridge.Listen(); err != nil {
+		return o.listenError("homekit.listen", err)
+	}
+	return nil
 }
 
 // kindDeadline is how long a device of its kind may take to do what is wished; 0: nothing special.

@@ -24,7 +24,7 @@ const lockWait = time.Second
 // Run is an edge node from its start until ctx ends.
 //
 // It opens everything first, in an order in which the likely mistakes (a second edge, a port that is taken) show before
-// anything moves: the store, the twins, the broker, the socket, the page. Then all rooms run. They end in the other order: the
+// anything moves: the store, the twins, the broker, the socket, the page, HomeKit. Then all rooms run. They end in the other order: the
 // mapper while there still is a broker, who asks while there still is a store.
 func Run(ctx context.Context, o Options) (err error) {
 	file, err := openStore(&o)
@@ -77,6 +77,9 @@ func Run(ctx context.Context, o Options) (err error) {
 		return o.listenError("local.listen", err)
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
+	if err := hands.listen(&o); err != nil { // whoever finds the bridge finds the socket too
+		return err
+	}
 	readers, err := listenMetrics(&o, numbers.Handler(o.Log), socket.Handler())
 	if err != nil {
 		return err
