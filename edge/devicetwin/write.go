@@ -18,9 +18,9 @@ const (
 const slowCommit = 5 * time.Second
 
 // gatherTime is how long decisions are gathered after a commit, as long as nobody waits for the disk. The first one is
-// committed at once; somebody who drags a slider decides more often than is worth a commit each. It is no longer than a
-// commit takes on a slow disk, behind which decisions gather anyway.
-const gatherTime = 2 * time.Millisecond
+// committed at once; somebody who drags a slider decides more often than is worth a commit each. It is about what one
+// commit takes on an SD card, behind which decisions gather anyway.
+const gatherTime = 5 * time.Millisecond
 
 // write commits what is due until ctx ends, then all the rest.
 func (h *Holder) write(ctx context.Context) error {

@@ -19,7 +19,7 @@ func (p *protocol) hurries(d *device) bool {
 	if d.wish == "" || p.now().Sub(d.handedAt) >= deltaGap {
 		return false
 	}
-	// A wish that is not known any more has so many after it that they pushed it out.
+	// A wish that is forgotten was followed by more than twin.KeptOutcomes within the gap.
 	if w, err := p.store.Wish(d.name, d.wish); err == nil && w.Outcome != twin.Superseded {
 		return false
 	}

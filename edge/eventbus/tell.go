@@ -54,6 +54,9 @@ func (p *protocol) tell(d *device, v *twin.View, event string) {
 		m.Twins = append(m.Twins, d.twin(pv, now))
 		if pv.Offered {
 			d.wish, d.handedAt = pv.Wish, p.now()
+			if pv.Restore {
+				d.wish = "" // nobody's; what is wished instead does not wait
+			}
 			m.Wanted = append(m.Wanted, topic.Wanted{Name: pv.Def.Name, Value: pv.Expected.Text()})
 		}
 	}
