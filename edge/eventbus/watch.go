@@ -20,7 +20,6 @@ func (p *protocol) watch(ctx context.Context) {
 	gap.Stop()
 	defer gap.Stop()
 	var over <-chan time.Time // nil: no delta waits
-	changed := w.C()          // nil while one does: who floods a device would have each of its wishes looked at
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,12 +27,12 @@ func (p *protocol) watch(ctx context.Context) {
 		case <-p.hurry:
 			if over == nil {
 				gap.Reset(deltaGap)
-				over, changed = gap.C, nil
+				over = gap.C
 			}
 		case <-over:
-			over, changed = nil, w.C()
+			over = nil
 			p.slowDown(ctx)
-		case <-changed:
+		case <-w.C():
 			p.round(ctx, w.Take())
 		case <-p.again:
 			p.repair(ctx)
