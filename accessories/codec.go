@@ -167,19 +167,25 @@ func stepOf(p *twin.Property) float64 {
 
 // base is where the steps of a property count from.
 func base(p *twin.Property) float64 {
-	if p.Min != nil {
-		return *p.Min
+	switch {
+	case p.Min == nil:
+		return 0
+	case p.Type == twin.Int:
+		return math.Ceil(*p.Min)
 	}
-	return 0
+	return *p.Min
 }
 
 // topOf gives the largest value of a property with a maximum.
 func topOf(p *twin.Property) float64 {
-	step := stepOf(p)
+	step, top := stepOf(p), *p.Max
 	if step == 0 {
-		return *p.Max
+		return top
 	}
-	return base(p) + math.Floor((*p.Max-base(p))/step+1e-9)*step
+	if p.Type == twin.Int {
+		top = math.Floor(top)
+	}
+	return base(p) + math.Floor((top-base(p))/step+1e-9)*step
 }
 
 // exact bounds what rounds to an Int without loss.
@@ -188,7 +194,7 @@ const exact = 1 << 53
 // onStep gives the property's value that is nearest to n.
 func onStep(p *twin.Property, n float64) (twin.Value, bool) {
 	if p.Min != nil {
-		n = math.Max(n, *p.Min)
+		n = math.Max(n, base(p))
 	}
 	if p.Max != nil {
 		n = math.Min(n, topOf(p))

@@ -91,6 +91,8 @@ func TestPropertyValidate(t *testing.T) {
 		{twin.Property{Name: "p", Type: twin.Int, Min: f(math.NaN())}, "min"},
 		{twin.Property{Name: "p", Type: twin.Int, Max: f(math.Inf(1))}, "max"},
 		{twin.Property{Name: "p", Type: twin.Int, Step: -1}, "step"},
+		{twin.Property{Name: "p", Type: twin.Int, Step: 0.45}, "step"},
+		{twin.Property{Name: "p", Type: twin.Int, Step: 2, Min: f(0.5)}, "min"},
 		{twin.Property{Name: "p", Type: twin.Int, Tolerance: -1}, "tolerance"},
 		{twin.Property{Name: "p", Type: twin.Int, Enum: []string{"A"}}, "enum"},
 		{twin.Property{Name: "p", Type: twin.Bool, CollectCycle: -1}, "cycle"},

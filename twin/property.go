@@ -91,6 +91,14 @@ func (p *Property) Validate() error {
 			return &FieldError{Field: field(n.name), Value: fmt.Sprint(*n.v), Want: "0 or more"}
 		}
 	}
+	if p.Type == Int && p.Step > 0 { // counted from min
+		if !whole(p.Step) && !whole(1/p.Step) {
+			return &FieldError{Field: field("step"), Value: fmt.Sprint(p.Step), Want: "a whole number, as the property is an int"}
+		}
+		if p.Min != nil && !whole(*p.Min) {
+			return &FieldError{Field: field("min"), Value: fmt.Sprint(*p.Min), Want: "a whole number, as the property is an int with a step"}
+		}
+	}
 	if p.Min != nil && p.Max != nil && *p.Min > *p.Max {
 		return &FieldError{Field: field("min"), Value: fmt.Sprint(*p.Min), Want: fmt.Sprintf("at most max, %v", *p.Max)}
 	}
@@ -102,6 +110,8 @@ func (p *Property) Validate() error {
 	}
 	return nil
 }
+
+func whole(x float64) bool { return x == math.Trunc(x) }
 
 // Check reports why v is no value of p: wrong type, out of range, off the step, not in the enum, too long.
 func (p *Property) Check(v Value) error {
