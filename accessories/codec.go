@@ -212,8 +212,8 @@ func onStep(p *twin.Property, n float64) (twin.Value, bool) {
 		return twin.IntValue(int64(math.Round(n))), true
 	}
 	const digits = 1e6 // behind the point: more is noise of the arithmetic
-	if math.Abs(n) < exact/digits {
-		n = math.Round(n*digits) / digits
+	if r := math.Round(n*digits) / digits; math.Abs(n) < exact/digits && (p.Min == nil || r >= *p.Min) && (p.Max == nil || r <= *p.Max) {
+		n = r
 	}
 	return twin.FloatValue(n), true
 }
