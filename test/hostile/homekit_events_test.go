@@ -143,8 +143,10 @@ func TestHomeKitStalled(t *testing.T) {
 	p99, most := late[len(late)*99/100], late[len(late)-1]
 	t.Logf("%d changes told to %d phones, p50 %v, p99 %v, the last %v after them", len(changes), len(all),
 		late[len(late)/2].Round(time.Millisecond), p99.Round(time.Millisecond), most.Round(time.Millisecond))
-	if p99 > eventPause+eventTime {
-		t.Errorf("p99 of events is %v, want at most %v", p99, eventPause+eventTime)
+	// Who waited for the one that does not read would wait until that is closed. How quick events are meanwhile is measured
+	// by make bench.
+	if most > writeTime/2 {
+		t.Errorf("an event came %v after its change, want at most %v", most, writeTime/2)
 	}
 	if open := h.bridge(t).Controllers[0].Connections; open != len(all) {
 		t.Errorf("%d connections are open, want %d: the one that does not read has to be closed", open, len(all))

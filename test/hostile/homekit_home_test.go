@@ -179,9 +179,14 @@ func newPhone(t testing.TB) *phone {
 func (h *home) pair(t *testing.T) *phone {
 	t.Helper()
 	p := newPhone(t)
-	if err := h.tryPair(t, p, h.bridge(t).Code); err != nil {
-		t.Fatalf("the owner's pairing: %v", err)
-	}
+	code := h.bridge(t).Code
+	world.Eventually(t, 5*time.Second, func() (bool, string) { // as setupStart
+		err := h.tryPair(t, p, code)
+		if err != nil && !isRefused(err, haptest.CodeBusy) {
+			t.Fatalf("the owner's pairing: %v", err)
+		}
+		return err == nil, "Busy"
+	})
 	c := h.secure(t, p, ownersAddr)
 	defer c.Close()
 	p.look(t, c)
