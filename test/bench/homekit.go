@@ -32,6 +32,7 @@ type hapFigures struct {
 	actual         times
 	durable        times
 	commit         time.Duration // mean time of one transaction meanwhile
+	alone, hostile times         // wishes through the socket, without and with strangers at the bridge
 }
 
 // homekit measures our bridge and, in the same run with the same controller, three others.
@@ -162,6 +163,10 @@ func hapFull(ctx context.Context, k *hapKind, s *session, f *hapFigures) (err er
 	step("subscribers after the load", err)
 	f.setup, err = s.setups(ctx)
 	step("pair-setup", err)
+	if k.ours {
+		f.alone, f.hostile, err = s.hostile(ctx)
+		step("wishes while strangers are at the bridge", err)
+	}
 	return errors.Join(bad...)
 }
 

@@ -91,6 +91,14 @@ func hapRows() []hapRow {
 		return given(f.idle > 0 && f.after > 0, within(mib(f.idle), "MiB", 32), within(mib(f.after), "MiB", 32))
 	}, "resident memory, %d lamps, %d controllers subscribed: before / after all this", fullBridge, hapMany)
 	add(func(f *hapFigures) []measure {
+		if len(f.alone) == 0 || len(f.hostile) == 0 {
+			return nil
+		}
+		return []measure{
+			within(float64(f.hostile.p(99))/float64(f.alone.p(99)), "times", 2), plain(millis(f.alone.p(99)), "ms"), plain(millis(f.hostile.p(99)), "ms"),
+		}
+	}, "set through the socket -> applied while strangers are at the bridge: p99 as a multiple / alone / meanwhile")
+	add(func(f *hapFigures) []measure {
 		return given(len(f.tcp) > 0, within(millis(f.tcp.p(50)), "ms", 60))
 	}, "start of the process -> TCP answers, p50")
 	add(func(f *hapFigures) []measure {
