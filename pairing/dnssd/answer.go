@@ -66,16 +66,8 @@ func (e *engine) answer(now time.Time, l *link, m *message, from sender, waited 
 	}
 	e.reply(now, l, m, from, direct, legacy)
 	e.respond(now, l, soon, window)
-	if len(later) == 0 {
-		return
-	}
-	if len(l.pending) == 0 {
-		l.due = now.Add(e.random(sharedWaitLeast, sharedWaitMost))
-	}
-	for _, r := range later {
-		if !has(l.pending, r) {
-			l.pending = append(l.pending, r)
-		}
+	if len(later) > 0 {
+		l.wait(now.Add(e.random(sharedWaitLeast, sharedWaitMost)), later...)
 	}
 }
 
@@ -141,11 +133,20 @@ func (e *engine) reply(now time.Time, l *link, m *message, from sender, recs []*
 	}
 }
 
-// respond multicasts answers, without those that were multicast within the window (RFC 6762 section 6).
+// respond multicasts answers. Those that were multicast within the window have to wait until it is over (RFC 6762 section
+// 6): who asks may have come since then. A probe is not answered later.
 func (e *engine) respond(now time.Time, l *link, recs []*record, window time.Duration) {
 	recent := func(r *record) bool { return l.recent(r, now, window) }
 	n := len(recs)
-	recs = slices.DeleteFunc(slices.Clone(recs), recent)
+	recs = slices.Clone(recs)
+	if window == rateWindow {
+		for _, r := range recs {
+			if recent(r) {
+				l.wait(l.sent[r.id].Add(window), r)
+			}
+		}
+	}
+	recs = slices.DeleteFunc(recs, recent)
 	e.count.suppressed += uint64(n - len(recs))
 	if len(recs) == 0 {
 		return

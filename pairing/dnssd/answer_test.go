@@ -224,7 +224,30 @@ func TestLegacy(t *testing.T) {
 	}
 }
 
-// TestRate: one multicast per record and second, four for who probes; unicast has a budget.
+// TestLateComer: who asks within a second after an answer, which it may not have heard, has its own as soon as that is
+// allowed (RFC 6762 section 6), with everything that belongs to it.
+func TestLateComer(t *testing.T) {
+	w, n, _ := settledLamp(t)
+	q := w.querier(n)
+	q.say(ask("_hap._tcp.local.", dns.TypePTR, false))
+	w.run(300 * time.Millisecond)
+	mark, asked := len(w.sent), w.now.Sub(epoch)
+	q.say(ask("_hap._tcp.local.", dns.TypePTR, false))
+	w.run(10 * time.Second)
+	got := w.since(mark)
+	if len(got) != 1 {
+		t.Fatalf("%d answers: %v", len(got), got)
+	}
+	if after := got[0].at - asked; after > rateWindow || after < 700*time.Millisecond {
+		t.Errorf("answered after %v", after)
+	}
+	if !slices.Contains(kinds(got[0].msg.Answer), "PTR") || !slices.Contains(kinds(got[0].msg.Extra), "SRV") || !slices.Contains(kinds(got[0].msg.Extra), "A") {
+		t.Errorf("answered %v with %v", kinds(got[0].msg.Answer), kinds(got[0].msg.Extra))
+	}
+}
+
+// TestRate: one multicast per record and second, and one more for the last who asked; four for who probes; unicast has a
+// budget.
 func TestRate(t *testing.T) {
 	w, n, c := settledLamp(t)
 	q := w.querier(n)
@@ -237,11 +260,11 @@ func TestRate(t *testing.T) {
 		w.run(10 * time.Second)
 		return len(w.sent) - mark
 	}
-	if got := count(ask(lampName, dns.TypeSRV, false)); got != 10 {
-		t.Errorf("%d answers in 10 s, want 10", got)
+	if got := count(ask(lampName, dns.TypeSRV, false)); got != 11 {
+		t.Errorf("%d answers in 10 s, want 11", got)
 	}
-	if got := count(ask("_hap._tcp.local.", dns.TypePTR, false)); got < 9 || got > 10 {
-		t.Errorf("%d shared answers in 10 s, want 9 or 10", got)
+	if got := count(ask("_hap._tcp.local.", dns.TypePTR, false)); got < 10 || got > 11 {
+		t.Errorf("%d shared answers in 10 s, want 10 or 11", got)
 	}
 	probe := ask(lampName, dns.TypeANY, false)
 	probe.Ns = []dns.RR{rr(t, lampName+" 120 IN SRV 0 0 1 other.local.")}

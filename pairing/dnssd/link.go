@@ -70,7 +70,7 @@ type link struct {
 	host    []*record
 	stages  map[*claim]*stage
 	sent    map[string]time.Time // by record's id: the latest multicast
-	pending []*record            // shared answers that wait
+	pending []*record            // answers that wait
 	due     time.Time            // for pending
 	held    []*heldQuery
 	budget  float64   // unicast packets that may be sent
@@ -122,6 +122,18 @@ func (l *link) mayUnicast(now time.Time) bool {
 	}
 	l.budget--
 	return true
+}
+
+// wait puts answers among those that are multicast at a time, or before.
+func (l *link) wait(until time.Time, recs ...*record) {
+	if len(l.pending) == 0 || until.Before(l.due) {
+		l.due = until
+	}
+	for _, r := range recs {
+		if !has(l.pending, r) {
+			l.pending = append(l.pending, r)
+		}
+	}
 }
 
 // recent reports whether the record was multicast within the window.

@@ -126,7 +126,7 @@ func (e *engine) release(now time.Time, l *link) {
 	}
 }
 
-// flush sends the shared answers whose wait is over.
+// flush sends the answers whose wait is over.
 func (e *engine) flush(now time.Time, l *link) {
 	if len(l.pending) == 0 || l.due.After(now) {
 		return
