@@ -24,8 +24,8 @@ const lockWait = time.Second
 // Run is an edge node from its start until ctx ends.
 //
 // It opens everything first, in an order in which the likely mistakes (a second edge, a port that is taken) show before
-// anything moves: the store, the twins, the broker, the socket, the page, HomeKit. Then all rooms run. They end in the other order: the
-// mapper while there still is a broker, who asks while there still is a store.
+// anything moves: the store, the twins, the broker, the socket, HomeKit, the page. Then all rooms run. They end in the
+// other order: the mapper while there still is a broker, who asks while there still is a store.
 func Run(ctx context.Context, o Options) (err error) {
 	file, err := openStore(&o)
 	if err != nil {
@@ -72,14 +72,14 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, socket.Close()) }()
+	if err := hands.listen(&o); err != nil { // whoever finds the bridge finds the socket too
+		return err
+	}
 	page := local.NewPage(o.Config.Local.Listen, socket.Handler(), o.Log)
 	if err := page.Listen(); err != nil {
 		return o.listenError("local.listen", err)
 	}
 	defer func() { err = errors.Join(err, page.Close()) }()
-	if err := hands.listen(&o); err != nil { // whoever finds the bridge finds the socket too
-		return err
-	}
 	readers, err := listenMetrics(&o, numbers.Handler(o.Log), socket.Handler())
 	if err != nil {
 		return err

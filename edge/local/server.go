@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"twinbridge/internal/deviceapi"
@@ -34,7 +35,7 @@ type Config struct {
 // Server serves one socket.
 type Server struct {
 	cfg     Config
-	handler http.Handler
+	handler func() http.Handler // made when it is asked for first: that takes longer than all else of a start
 	log     *slog.Logger
 	l       net.Listener
 }
@@ -46,12 +47,11 @@ func New(cfg Config, store *twin.Store, defs Definitions, metrics http.Handler, 
 	if cfg.HomeKit != nil {
 		o.Routes = homekitRoutes(cfg.HomeKit)
 	}
-	h := deviceapi.New(s, o)
-	return &Server{cfg: cfg, handler: h, log: log}
+	return &Server{cfg: cfg, handler: sync.OnceValue(func() http.Handler { return deviceapi.New(s, o) }), log: log}
 }
 
 // Handler is what the socket serves.
-func (s *Server) Handler() http.Handler { return s.handler }
+func (s *Server) Handler() http.Handler { return s.handler() }
 
 // Listen takes the socket, see [deviceapi.ListenSocket]; one that is answered is ErrTaken. Run or Close has to follow.
 func (s *Server) Listen() error {
@@ -68,5 +68,5 @@ func (s *Server) Close() error { return deviceapi.CloseListener(s.l) }
 
 // Run serves until ctx ends. Who waits for an outcome then is told what it is by then; streams end.
 func (s *Server) Run(ctx context.Context) error {
-	return deviceapi.Serve(ctx, deviceapi.NewServer(s.handler, s.log), s.l, s.cfg.Socket)
+	return deviceapi.Serve(ctx, deviceapi.NewServer(s.handler(), s.log), s.l, s.cfg.Socket)
 }
