@@ -204,6 +204,7 @@ func TestTwoOfOneName(t *testing.T) {
 			}
 		}
 		w.ask(t, l, "last", "OFF")
+		wait(time.Second) // the hub shows no rev before its disk has it
 		w.lamps = w.lamps[:1]
 		w.finalLamp(l)
 		if w.failed() {
