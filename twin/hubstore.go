@@ -174,23 +174,15 @@ func (s *HubStore) Seq() uint64 {
 
 // WaitDurable waits until every change up to seq is on disk; ErrDisk if the disk does not take them.
 func (s *HubStore) WaitDurable(ctx context.Context, seq uint64) error {
-	for {
-		s.mu.Lock()
-		done, bad := s.hub.durable >= seq, s.diskErr != nil
-		turn := s.disk.next()
-		s.mu.Unlock()
-		switch {
-		case done:
-			return nil
-		case bad:
-			return ErrDisk
+	return s.disk.until(ctx, &s.mu, func() (bool, error) {
+		if s.hub.durable >= seq {
+			return true, nil
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-turn:
+		if s.diskErr != nil {
+			return false, ErrDisk
 		}
-	}
+		return false, nil
+	})
 }
 
 // Durable waits until all that has happened is on disk, and hurries it there; ErrDisk if the disk does not take it.

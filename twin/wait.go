@@ -4,21 +4,12 @@ import "context"
 
 // WaitOutcome waits until a wish has ended or is in trouble. When ctx ends first it gives the view as it is, and ctx's
 // error.
-func (s *Store) WaitOutcome(ctx context.Context, n Name, id string) (WishView, error) {
-	for {
-		s.mu.Lock()
-		v, err := s.node.WishView(n, id)
-		turn := s.turn.next()
-		s.mu.Unlock()
-		if err != nil || v.Settled() {
-			return v, err
-		}
-		select {
-		case <-ctx.Done():
-			return v, ctx.Err()
-		case <-turn:
-		}
-	}
+func (s *Store) WaitOutcome(ctx context.Context, n Name, id string) (v WishView, err error) {
+	err = s.turn.until(ctx, &s.mu, func() (bool, error) {
+		v, err = s.node.WishView(n, id)
+		return v.Settled(), err
+	})
+	return v, err
 }
 
 // WaitDurable waits until decisions up to rev are on disk; ErrDisk if the disk does not take them.
@@ -31,24 +22,16 @@ func (s *Store) WaitDurable(ctx context.Context, rev uint64) error {
 		s.waiting--
 		s.mu.Unlock()
 	}()
-	for {
-		s.mu.Lock()
-		done, bad := s.node.DurableRev() >= rev, s.diskErr != nil
-		turn := s.turn.next()
-		s.mu.Unlock()
+	return s.turn.until(ctx, &s.mu, func() (bool, error) {
 		switch {
-		case done:
-			return nil
-		case bad:
-			return ErrDisk
+		case s.node.DurableRev() >= rev:
+			return true, nil
+		case s.diskErr != nil:
+			return false, ErrDisk
 		}
 		signal(s.hurry)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-turn:
-		}
-	}
+		return false, nil
+	})
 }
 
 // HurryC has a token when Hurried may have become true.

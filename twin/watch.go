@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -93,6 +94,24 @@ func (t *turns) next() <-chan struct{} {
 		t.c = make(chan struct{})
 	}
 	return t.c
+}
+
+// until looks again at every turn until look is done or gives an error, or ctx ends. mu guards the holder.
+func (t *turns) until(ctx context.Context, mu *sync.Mutex, look func() (done bool, err error)) error {
+	for {
+		mu.Lock()
+		done, err := look()
+		turn := t.next()
+		mu.Unlock()
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-turn:
+		}
+	}
 }
 
 func (t *turns) wake() {

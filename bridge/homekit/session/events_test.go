@@ -52,34 +52,33 @@ func TestEventTiming(t *testing.T) {
 		c := r.verified()
 		conn := r.lamp(0).c
 		got, done := c.arrivals(time.Now())
-		change := func(n int) {
-			for range n {
+		for _, s := range []struct {
+			after   time.Duration
+			changes int // 0: told that something is due, but nothing has changed
+			whole   bool
+		}{
+			{0, 149, false},
+			{10 * time.Millisecond, 3, false},
+			{90 * time.Millisecond, 1, false},
+			{400 * time.Millisecond, 1, false}, // at 500
+			{100 * time.Millisecond, 0, false},
+			{900 * time.Millisecond, 0, false},
+			{10 * time.Millisecond, 1, false}, // at 1510; that there was nothing to tell before does not make it late
+			{490 * time.Millisecond, 1, true}, // at 2000
+			{100 * time.Millisecond, 1, true},
+			{400 * time.Millisecond, 1, false}, // at 2500; that one before was whole does not make it early
+			{time.Second, 0, false},
+		} {
+			time.Sleep(s.after) // the bubble's clock: the events are due at known times of it
+			for range s.changes {
 				state.Add(1)
+				conn.Notify(s.whole)
+			}
+			if s.changes == 0 {
 				conn.Notify(false)
 			}
 		}
-		change(149) // at 0
-		time.Sleep(10 * time.Millisecond)
-		change(3) // at 10
-		time.Sleep(90 * time.Millisecond)
-		change(1) // at 100
-		time.Sleep(400 * time.Millisecond)
-		change(1) // at 500
-		time.Sleep(100 * time.Millisecond)
-		conn.Notify(false) // nothing has changed
-		time.Sleep(900 * time.Millisecond)
-		conn.Notify(false)
-		time.Sleep(10 * time.Millisecond)
-		change(1) // at 1510; that there was nothing to tell before does not make it late
-		time.Sleep(490 * time.Millisecond)
-		state.Add(1) // at 2000, whole
-		conn.Notify(true)
-		time.Sleep(100 * time.Millisecond)
-		state.Add(1) // at 2100
-		conn.Notify(true)
-		time.Sleep(400 * time.Millisecond)
-		change(1) // at 2500; that one before was whole does not make it early
-		time.Sleep(time.Second)
+		synctest.Wait()
 		if want := []string{"149@1", "153@251", "154@501", "155@1511", "156@2000", "157@2250", "158@2501"}; !slices.Equal(got(), want) {
 			t.Errorf("%v, want %v", got(), want)
 		}
@@ -101,7 +100,7 @@ func TestEventWaits(t *testing.T) {
 			l.serve = func(q *message.Request) *Reply {
 				if string(q.Path) == "/slow" {
 					was := state.Load()
-					time.Sleep(5 * time.Second)
+					time.Sleep(5 * time.Second) // on the bubble's clock; events come meanwhile
 					return &Reply{Status: 200, Body: fmt.Append(nil, "reply ", was)}
 				}
 				return nil
@@ -112,7 +111,7 @@ func TestEventWaits(t *testing.T) {
 		c.want(404, "")
 		conn := r.lamp(0).c
 		conn.Notify(false)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // on the bubble's clock: longer than an event may wait
 		c.verify()
 		if m, err := c.message(); err != nil || !m.event || m.body != "event 0" {
 			t.Errorf("%+v, %v", m, err)
